@@ -1,0 +1,164 @@
+"""The command `facegan`: finds each command's file by name when it is called.
+
+Nothing but Click is imported before a command runs. Expected errors end with one sentence, a hint
+and the exit code of facegan.core.errors; only this file prints them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facegan.core.errors import ConfigError, FaceganError
+from facegan.core.settings import FILE_NAME, default_map, nearest
+
+SHARED_SETTINGS = ("workspace", "quiet", "debug")
+EXIT_BUG, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+COMMANDS = (
+    "run", "scrape", "crop", "shard", "train", "sample", "score", "plot", "animate",
+    "demo", "status", "config", "doctor",
+)  # fmt: skip
+"""In the order of the help; each is a file in facegan/commands with an object `command`."""
+
+
+class Commands(click.Group):
+    """The command files of facegan/commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, in the order in which they are used."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        """Import one command's file."""
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"facegan.commands.{name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As Click does it, with the nearest name for an unknown one."""
+        if args and args[0] not in COMMANDS:
+            guess = nearest(args[0], COMMANDS)
+            meant = f" Did you mean '{guess}'?" if guess else ""
+            raise click.UsageError(f"No such command '{args[0]}'.{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"facegan {version('facegan')}")
+        ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FACEGAN"},
+    epilog="The stages, one after another or all at once with `facegan run`: scrape, crop, train, "
+    "score. Start with `facegan demo`: it needs no network. "
+    "`facegan COMMAND -h` has examples.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=f"Settings file.  [default: {FILE_NAME} in this folder, where there is one]",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+    help="Show the version and stop.",
+)  # fmt: skip
+@click.pass_context
+def facegan(ctx: click.Context, config: Path | None) -> None:
+    """From a search term to a trained and measured face generator."""
+    path = config or Path(FILE_NAME)
+    if config is not None or path.is_file():
+        commands = {name: _parameters(ctx, name) for name in COMMANDS}
+        ctx.default_map = default_map(path, commands, SHARED_SETTINGS)
+    ctx.obj = path
+
+
+def _parameters(ctx: click.Context, name: str) -> list[str]:
+    command = facegan.get_command(ctx, name)
+    assert command is not None  # noqa: S101 - name is one of COMMANDS
+    return [parameter.name for parameter in command.params if parameter.name]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; ends the process with the exit code."""
+    args = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(_run(args))
+
+
+def _run(args: list[str]) -> int:
+    try:
+        result = facegan.main(args, prog_name="facegan", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.UsageError as error:
+        hint = f"{error.ctx.command_path} --help" if error.ctx else "facegan --help"
+        return _fail(args, ConfigError(error.format_message(), hint=hint))
+    except FaceganError as error:
+        return _fail(args, error)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`): not an error, and nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _bug(args, error)
+
+
+def _fail(args: list[str], error: FaceganError) -> int:
+    if "--debug" in args:
+        import traceback
+
+        traceback.print_exception(error)
+    if "--json" in args:
+        _print_json(error, error.code, error.message, error.hint, error.exit_code)
+    click.secho(f"error: {error.message}", fg="red", err=True)
+    if error.hint:
+        click.echo(f"hint: {error.hint}", err=True)
+    return error.exit_code
+
+
+def _bug(args: list[str], error: Exception) -> int:
+    import traceback
+
+    traceback.print_exception(error)
+    if "--json" in args:
+        _print_json(error, type(error).__name__, str(error), None, EXIT_BUG)
+    click.secho(
+        "error: this is a bug in facegan; please report the lines above", fg="red", err=True
+    )
+    return EXIT_BUG
+
+
+def _print_json(
+    error: Exception, code: str, message: str, hint: str | None, exit_code: int
+) -> None:
+    details: dict[str, Any] = {
+        "code": code,
+        "message": message,
+        "hint": hint,
+        "exit_code": exit_code,
+        "at_stage": getattr(error, "stage", None),
+    }
+    click.echo(json.dumps({"schema": 1, "ok": False, "error": details}, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""One file a command: options -> one dataclass -> one call -> rendered result. No logic."""

@@ -1,0 +1,1 @@
+"""The few basics that both halves use, on the standard library alone."""

@@ -1,0 +1,107 @@
+"""The SQLite file beneath the catalog: opening, migrations, transactions, errors in words."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from facegan.core.errors import CatalogError
+from facegan.core.schema import MIGRATIONS
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class Database:
+    """An open database, brought to the newest version of the schema.
+
+    Args:
+        path: the SQLite file; made where it is missing.
+
+    Raises:
+        CatalogError: it cannot be opened, is no catalog, or is of a newer facegan.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._errors():
+            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            self._db.row_factory = sqlite3.Row
+            try:
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = NORMAL")
+                self._db.execute("PRAGMA foreign_keys = ON")
+                self._migrate()
+            except BaseException:
+                self._db.close()
+                raise
+
+    def close(self) -> None:
+        """Close the file; further calls raise."""
+        self._db.close()
+
+    def _migrate(self) -> None:
+        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(MIGRATIONS):
+            raise CatalogError(
+                f"{self.path} is of a newer facegan (catalog version {version}, this one reads"
+                f" {len(MIGRATIONS)})",
+                hint="update facegan",
+            )
+        for number in range(version, len(MIGRATIONS)):
+            self._db.executescript(
+                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
+            )
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise _catalog_error(self.path, error) from error
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All of the block's statements, or none of them."""
+        with self._errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+        """Every row of a query."""
+        with self._errors():
+            return self._db.execute(sql, values).fetchall()
+
+    def one(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row:
+        """The first row of a query that has one."""
+        return self.all(sql, values)[0]
+
+
+def _catalog_error(path: Path, error: sqlite3.DatabaseError) -> CatalogError:
+    text = str(error)
+    if "not a database" in text or "malformed" in text:
+        return CatalogError(
+            f"{path} is corrupt: {text}",
+            hint=f"move it away (mv {path} {path}.broken), then run the same command again",
+        )
+    if "locked" in text:
+        return CatalogError(
+            f"{path} is in use by another facegan", hint="wait until that one has ended"
+        )
+    if "readonly" in text or "unable to open" in text:
+        return CatalogError(
+            f"cannot write {path}: {text}", hint="choose another folder with --workspace DIR"
+        )
+    if "full" in text:
+        return CatalogError(
+            f"cannot write {path}: the disk is full",
+            hint="free some space, then run the same command again",
+        )
+    return CatalogError(f"{path}: {text}")

@@ -1,0 +1,108 @@
+"""The catalog's tables, as migrations: entry N takes a database from version N to N + 1."""
+
+from __future__ import annotations
+
+MIGRATIONS = (
+    """
+    CREATE TABLE search_results (
+        id INTEGER PRIMARY KEY,
+        url TEXT NOT NULL,
+        query TEXT NOT NULL,
+        source TEXT NOT NULL,
+        rank INTEGER NOT NULL,
+        page_url TEXT,
+        title TEXT,
+        creator TEXT,
+        license TEXT,
+        license_url TEXT,
+        attribution TEXT,
+        width INTEGER,
+        height INTEGER,
+        image_sha256 TEXT REFERENCES images (sha256),
+        status TEXT NOT NULL DEFAULT 'pending',
+        reason TEXT,
+        fetched_at TEXT,
+        UNIQUE (url, query, source)
+    ) STRICT;
+    CREATE INDEX search_results_by_query ON search_results (query, source, status);
+    CREATE INDEX search_results_by_image ON search_results (image_sha256);
+
+    CREATE TABLE images (
+        sha256 TEXT PRIMARY KEY,
+        path TEXT NOT NULL,
+        width INTEGER NOT NULL,
+        height INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        format TEXT NOT NULL,
+        phash TEXT,
+        status TEXT NOT NULL DEFAULT 'pending',
+        reason TEXT
+    ) STRICT;
+
+    CREATE TABLE faces (
+        id INTEGER PRIMARY KEY,
+        image_sha256 TEXT NOT NULL REFERENCES images (sha256),
+        "left" REAL,
+        top REAL,
+        "right" REAL,
+        bottom REAL,
+        landmarks TEXT,
+        score REAL,
+        detector TEXT NOT NULL,
+        path TEXT,
+        sha256 TEXT,
+        split TEXT NOT NULL DEFAULT 'train',
+        status TEXT NOT NULL,
+        reason TEXT,
+        detail TEXT
+    ) STRICT;
+    CREATE INDEX faces_by_image ON faces (image_sha256);
+    CREATE INDEX faces_by_status ON faces (status);
+
+    CREATE TABLE outcomes (
+        stage TEXT NOT NULL,
+        item TEXT NOT NULL,
+        config_hash TEXT NOT NULL,
+        status TEXT NOT NULL,
+        reason TEXT,
+        detail TEXT,
+        ms REAL NOT NULL,
+        PRIMARY KEY (stage, item)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE shards (
+        file TEXT PRIMARY KEY,
+        sha256 TEXT NOT NULL,
+        count INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        selection TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE runs (
+        name TEXT PRIMARY KEY,
+        iteration INTEGER NOT NULL,
+        iterations INTEGER NOT NULL,
+        seconds REAL NOT NULL,
+        selection TEXT NOT NULL,
+        status TEXT NOT NULL,
+        updated_at TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE checkpoints (
+        run TEXT NOT NULL REFERENCES runs (name),
+        iteration INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        PRIMARY KEY (run, iteration)
+    ) STRICT;
+
+    CREATE TABLE scores (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL,
+        iteration INTEGER NOT NULL,
+        measure TEXT NOT NULL,
+        value REAL NOT NULL,
+        details TEXT NOT NULL,
+        created_at TEXT NOT NULL
+    ) STRICT;
+    """,
+)

@@ -1,0 +1,1 @@
+"""The data half: search results -> images -> faces -> shards. Never imports torch."""

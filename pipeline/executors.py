@@ -1,0 +1,147 @@
+"""Ways of running a stage's item function, behind one protocol.
+
+All of them keep a bounded number of items in flight, so memory does not grow with the list, and
+give results in the order in which they are done.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+    wait,
+)
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """The process that worked on an item died: a decoder crashed or memory ran out."""
+
+
+class Executor(Protocol):
+    """Runs one function over many items."""
+
+    def run(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | WorkerDied]]:
+        """Yield each item with its result, as they come. An exception of `work` is raised."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Serial:
+    """One item after another, in this thread."""
+
+    def run(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | WorkerDied]]:
+        """See Executor."""
+        for item in items:
+            yield item, work(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """For work that waits on the network."""
+
+    workers: int
+
+    def run(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | WorkerDied]]:
+        """See Executor."""
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="facegan")
+        try:
+            yield from _in_flight(pool, work, iter(items), 2 * self.workers)
+        finally:
+            # A consumer that stops early does not wait for what has not begun.
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """For work that computes, and for decoders that may crash on hostile bytes.
+
+    `work` and the items must be picklable. When a worker dies, the items that were in flight are
+    tried again, each alone in a process of its own: the one at which it dies again is the culprit.
+    """
+
+    workers: int
+
+    def run(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Iterator[tuple[Item, Result | WorkerDied]]:
+        """See Executor."""
+        remaining = iter(items)
+        while True:
+            suspects: list[Item] = []
+            pool = _process_pool(self.workers)
+            try:
+                yield from _in_flight(pool, work, remaining, 3 * self.workers, suspects)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+            if not suspects:
+                return
+            for item in suspects:
+                yield item, _alone(work, item)
+
+
+def _process_pool(workers: int) -> ProcessPoolExecutor:
+    # Not fork: the parent holds threads (OpenCV's, the progress bar's), whose locks a fork copies.
+    context = multiprocessing.get_context("forkserver")
+    return ProcessPoolExecutor(workers, mp_context=context)
+
+
+def _alone(work: Callable[[Item], Result], item: Item) -> Result | WorkerDied:
+    with _process_pool(1) as pool:
+        try:
+            return pool.submit(work, item).result()
+        except BrokenProcessPool:
+            return WorkerDied()
+
+
+def _in_flight(
+    pool: ThreadPoolExecutor | ProcessPoolExecutor,
+    work: Callable[[Item], Result],
+    items: Iterator[Item],
+    bound: int,
+    suspects: list[Item] | None = None,
+) -> Iterator[tuple[Item, Result | WorkerDied]]:
+    """Keep `bound` items submitted; on a broken pool put what was in flight into `suspects`."""
+    running: dict[Future[Result], Item] = {}
+    broken = False
+    while True:
+        if not broken:
+            for item in islice(items, bound - len(running)):
+                try:
+                    running[pool.submit(work, item)] = item
+                except BrokenProcessPool:
+                    broken = True
+                    _suspect(suspects, item)
+                    break
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            item = running.pop(future)
+            try:
+                yield item, future.result()
+            except BrokenProcessPool:
+                broken = True
+                _suspect(suspects, item)
+
+
+def _suspect(suspects: list[Item] | None, item: Item) -> None:
+    if suspects is None:  # threads do not break
+        raise BrokenProcessPool
+    suspects.append(item)

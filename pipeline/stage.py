@@ -1,0 +1,80 @@
+"""One stage: pending items -> executor -> outcomes -> catalog."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from facegan.core.events import Advanced, Finished, Listener, Started
+from facegan.core.records import Outcome, Status, Tally
+from pipeline.executors import Executor, WorkerDied
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def run_stage(
+    stage: str,
+    items: Iterable[Item],
+    work: Callable[[Item], Result],
+    save: Callable[[Item, Result | WorkerDied], Outcome],
+    executor: Executor,
+    *,
+    listener: Listener,
+    should_stop: Callable[[], bool],
+    unit: str = "image",
+    total: int | None = None,
+    done: int = 0,
+) -> Tally:
+    """Work off `items`; each outcome is in the catalog before the next one is looked at.
+
+    Args:
+        stage: name shown to the user.
+        items: what has no outcome yet; taken as needed, so it may be endless.
+        work: the item function, run by `executor`; does not touch the catalog.
+        save: writes one result's files and rows, in this thread, and says what became of it.
+        executor: where `work` runs.
+        listener: hears Started, Advanced after every item, Finished.
+        should_stop: asked before each new item is begun; true ends the stage after those in flight.
+        unit: what an item is called.
+        total: how many items or kept items are expected, None when that is not known.
+        done: how many of them an earlier call has done.
+
+    Returns:
+        How the items of this call ended.
+    """
+    counts: Counter[tuple[Status, str]] = Counter()
+    listener(Started(stage, total, unit, done))
+    try:
+        for item, result in executor.run(work, _until(items, should_stop)):
+            outcome = save(item, result)
+            counts[outcome.status, outcome.reason or ""] += 1
+            done += 1
+            listener(Advanced(stage, done, _figures(counts)))
+    finally:
+        listener(Finished(stage))
+    return _tally(counts)
+
+
+def _until(items: Iterable[Item], should_stop: Callable[[], bool]) -> Iterable[Item]:
+    for item in items:
+        if should_stop():
+            return
+        yield item
+
+
+def _figures(counts: Counter[tuple[Status, str]]) -> dict[str, int]:
+    figures: Counter[str] = Counter()
+    for (status, _), count in counts.items():
+        figures[status.value] += count
+    return dict(figures)
+
+
+def _tally(counts: Counter[tuple[Status, str]]) -> Tally:
+    def by_reason(status: Status) -> dict[str, int]:
+        rows = [(reason, n) for (s, reason), n in counts.items() if s is status]
+        return dict(sorted(rows, key=lambda row: -row[1]))
+
+    kept = sum(by_reason(Status.KEPT).values())
+    return Tally(kept, by_reason(Status.REJECTED), by_reason(Status.FAILED))

@@ -1,0 +1,1 @@
+"""Scores of generated images: what a number means is stored beside it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import TypeVar
 
 from facegan.core.events import Advanced, Finished, Listener, Started
@@ -47,11 +48,13 @@ def run_stage(
     counts: Counter[tuple[Status, str]] = Counter()
     listener(Started(stage, total, unit, done))
     try:
-        for item, result in executor.run(work, _until(items, should_stop)):
-            outcome = save(item, result)
-            counts[outcome.status, outcome.reason or ""] += 1
-            done += 1
-            listener(Advanced(stage, done, _figures(counts)))
+        # Closed here, so that workers end before an error of `save` is reported.
+        with closing(executor.run(work, _until(items, should_stop))) as results:
+            for item, result in results:
+                outcome = save(item, result)
+                counts[outcome.status, outcome.reason or ""] += 1
+                done += 1
+                listener(Advanced(stage, done, _figures(counts)))
     finally:
         listener(Finished(stage))
     return _tally(counts)

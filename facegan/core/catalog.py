@@ -219,6 +219,10 @@ class Catalog:
                 [(name, at, path) for at, path in checkpoints],
             )
 
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of all runs, newest first."""
+        return [dict(row) for row in self._db.all("SELECT * FROM runs ORDER BY name DESC")]
+
     def record_score(
         self, run: str, iteration: int, measure: str, value: float, details: Any
     ) -> None:

@@ -42,18 +42,31 @@ class Database:
         """Close the file; further calls raise."""
         self._db.close()
 
+    def _version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
     def _migrate(self) -> None:
-        version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
+        while (version := self._version()) < len(MIGRATIONS):
+            try:
+                self._db.executescript(
+                    f"BEGIN IMMEDIATE; {MIGRATIONS[version]}"
+                    f" PRAGMA user_version = {version + 1}; COMMIT;"
+                )
+            except sqlite3.DatabaseError:
+                self._rollback()
+                if self._version() == version:  # else another process was faster
+                    raise
         if version > len(MIGRATIONS):
             raise CatalogError(
                 f"{self.path} is of a newer facegan (catalog version {version}, this one reads"
                 f" {len(MIGRATIONS)})",
                 hint="update facegan",
             )
-        for number in range(version, len(MIGRATIONS)):
-            self._db.executescript(
-                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-            )
+
+    def _rollback(self) -> None:
+        """SQLite has rolled back by itself where the disk was full."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -69,10 +82,10 @@ class Database:
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                self._rollback()
                 raise
-            self._db.execute("COMMIT")
 
     def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """Every row of a query."""

@@ -39,6 +39,8 @@ class FaceganError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.stage: str | None = None
+        """The stage of a chain of commands in which it was raised."""
 
     @property
     def code(self) -> str:

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     # the face
     NO_FACE = "no_face"
+    NOT_LARGEST = "not_largest"
     BAD_CROP = "bad_crop"
     # everywhere
     UNREADABLE = "unreadable"

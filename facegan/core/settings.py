@@ -19,8 +19,6 @@ from typing import Any
 
 from facegan.core.errors import ConfigError
 
-FILE_NAME = "facegan.toml"
-
 
 def read_file(path: Path) -> dict[str, Any]:
     """Parse a settings file.

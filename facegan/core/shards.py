@@ -3,25 +3,50 @@
 A shard is a plain USTAR file in WebDataset's layout: for each face `KEY.png`, then `KEY.json`.
 `index.json` beside the shards names every member with its offset, so that one face is one ranged
 read. The same entries give the same bytes: members in the order given, no times, no owners.
+
+A shard's name, `faces-000000-5f3a9c01.tar`, ends in the first digits of its own hash: a new set of
+shards never overwrites the old one, so that a kill at any moment leaves an index that fits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
 from facegan.core import files
 from facegan.core.errors import ShardError
+from facegan.core.shard_index import (
+    INDEX_NAME,
+    Member,
+    Shard,
+    ShardIndex,
+    as_json,
+    from_json,
+    selection_hash,
+)
 
-INDEX_NAME = "index.json"
-INDEX_VERSION = 1
+__all__ = [
+    "INDEX_NAME",
+    "Entry",
+    "Member",
+    "Shard",
+    "ShardIndex",
+    "open_index",
+    "read_member",
+    "read_members",
+    "selection_hash",
+    "write_shards",
+]
+
+_KEY = re.compile(r"[A-Za-z0-9_-]+")
 MAX_SHARD_BYTES = 256 * 2**20
 """Large enough that a read is sequential, small enough to be sent again."""
 
@@ -31,66 +56,10 @@ class Entry:
     """One face on its way into a shard."""
 
     key: str
+    """Letters, digits, `_` and `-`: WebDataset cuts names at the first dot."""
     png: bytes
     metadata: Mapping[str, Any]
     split: str = "train"
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One PNG inside a shard."""
-
-    key: str
-    shard: str
-    """The tar's file name."""
-    offset: int
-    """Of the PNG's first byte in the tar."""
-    size: int
-    """Bytes of the PNG."""
-    sha256: str
-    split: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shard:
-    """One tar."""
-
-    file: str
-    sha256: str
-    count: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ShardIndex:
-    """What `index.json` says."""
-
-    folder: Path
-    image_size: int
-    """Side of every image, in pixels."""
-    selection: str
-    """Hash of the selection of faces that the shards hold."""
-    config: Mapping[str, Any]
-    shards: tuple[Shard, ...]
-    members: tuple[Member, ...]
-
-    @property
-    def count(self) -> int:
-        """Number of images."""
-        return len(self.members)
-
-    def split(self, name: str) -> tuple[Member, ...]:
-        """The members of one split, in order."""
-        return tuple(member for member in self.members if member.split == name)
-
-
-def selection_hash(sha256s: Iterable[str]) -> str:
-    """Hash of a set of faces, in whatever order they come.
-
-    >>> selection_hash(["b", "a"]) == selection_hash(["a", "b"])
-    True
-    """
-    return hashlib.sha256("\n".join(sorted(sha256s)).encode()).hexdigest()
 
 
 def write_shards(
@@ -109,12 +78,13 @@ def write_shards(
     Raises:
         ShardError: there is no entry, or two entries share a key.
         WorkspaceError: the folder cannot be written.
+        ValueError: a key holds something else than letters, digits, `_` and `-`.
     """
     shards: list[Shard] = []
     members: list[Member] = []
-    for written in _fill(folder, _unique(entries), max_bytes):
-        shards.append(written[0])
-        members.extend(written[1])
+    for shard, inside in _fill(folder, _unique(entries), max_bytes):
+        shards.append(shard)
+        members.extend(inside)
     if not members:
         raise ShardError("no faces to pack", hint="facegan crop")
     index = ShardIndex(
@@ -125,7 +95,7 @@ def write_shards(
         shards=tuple(shards),
         members=tuple(members),
     )
-    files.write_json(folder / INDEX_NAME, _as_json(index))
+    files.write_json(folder / INDEX_NAME, as_json(index))
     _remove_others(folder, {shard.file for shard in shards})
     return index
 
@@ -143,7 +113,7 @@ def open_index(folder: Path) -> ShardIndex:
         raise ShardError(f"no shards in {folder}", hint="facegan crop") from None
     except (OSError, ValueError) as error:
         raise ShardError(f"cannot read {path}: {error}", hint="facegan shard") from error
-    index = _from_json(folder, value)
+    index = from_json(folder, value)
     for shard in index.shards:
         size = _size(folder / shard.file)
         if size != shard.bytes:
@@ -205,6 +175,8 @@ def _size(path: Path) -> int | None:
 def _unique(entries: Iterable[Entry]) -> Iterator[Entry]:
     seen: set[str] = set()
     for entry in entries:
+        if not _KEY.fullmatch(entry.key):
+            raise ValueError(entry.key)
         if entry.key in seen:
             raise ShardError(f"two faces share the key {entry.key}")
         seen.add(entry.key)
@@ -216,28 +188,40 @@ def _fill(
 ) -> Iterator[tuple[Shard, list[Member]]]:
     """One tar after another until there are no more entries."""
     entry = next(entries, None)
-    number = 0
-    while entry is not None:
-        name = f"faces-{number:06d}.tar"
+    for number in count():
+        if entry is None:
+            return
+        scratch = folder / f".faces-{number:06d}.tar"
         members: list[Member] = []
-        with files.atomic_writer(folder / name) as file:
+        with files.atomic_writer(scratch) as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
                 while entry is not None and (not members or file.tell() < max_bytes):
-                    members.append(_add(tar, name, entry))
+                    members.append(_add(tar, entry))
                     entry = next(entries, None)
             size = file.tell()
-        digest = files.sha256_of_file(folder / name)
-        yield Shard(name, digest, len(members), size), members
-        number += 1
+        digest = files.sha256_of_file(scratch)
+        name = f"faces-{number:06d}-{digest[:8]}.tar"
+        _rename(scratch, scratch.with_name(name))
+        yield (
+            Shard(name, digest, len(members), size),
+            [replace(member, shard=name) for member in members],
+        )
 
 
-def _add(tar: tarfile.TarFile, shard: str, entry: Entry) -> Member:
+def _add(tar: tarfile.TarFile, entry: Entry) -> Member:
+    """Append one face to a tar that has no name yet."""
     _append(tar, f"{entry.key}.png", entry.png)
     offset = tar.offset - _padded(len(entry.png))
     text = json.dumps(dict(entry.metadata), sort_keys=True, ensure_ascii=False)
     _append(tar, f"{entry.key}.json", text.encode())
-    digest = files.sha256_of(entry.png)
-    return Member(entry.key, shard, offset, len(entry.png), digest, entry.split)
+    return Member(entry.key, "", offset, len(entry.png), files.sha256_of(entry.png), entry.split)
+
+
+def _rename(path: Path, name: Path) -> None:
+    try:
+        path.replace(name)
+    except OSError as error:
+        raise files.write_error(name, error) from error
 
 
 def _append(tar: tarfile.TarFile, name: str, data: bytes) -> None:
@@ -253,38 +237,7 @@ def _padded(size: int) -> int:
 
 
 def _remove_others(folder: Path, names: set[str]) -> None:
-    for path in folder.glob("faces-*.tar"):
+    """Drop the shards of earlier indexes, and what a kill left half written."""
+    for path in [*folder.glob("faces-*.tar"), *folder.glob(".faces-*")]:
         if path.name not in names:
             path.unlink(missing_ok=True)
-
-
-def _as_json(index: ShardIndex) -> dict[str, Any]:
-    return {
-        "version": INDEX_VERSION,
-        "image_size": index.image_size,
-        "count": index.count,
-        "selection": index.selection,
-        "config": dict(index.config),
-        "shards": [asdict(shard) for shard in index.shards],
-        "members": [asdict(member) for member in index.members],
-    }
-
-
-def _from_json(folder: Path, value: Any) -> ShardIndex:
-    path = folder / INDEX_NAME
-    try:
-        if value["version"] != INDEX_VERSION:
-            raise ShardError(
-                f"{path} has version {value['version']}, this facegan reads {INDEX_VERSION}",
-                hint="facegan shard",
-            )
-        return ShardIndex(
-            folder=folder,
-            image_size=int(value["image_size"]),
-            selection=str(value["selection"]),
-            config=dict(value["config"]),
-            shards=tuple(Shard(**shard) for shard in value["shards"]),
-            members=tuple(Member(**member) for member in value["members"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise ShardError(f"{path} is not an index: {error!r}", hint="facegan shard") from error

@@ -1,0 +1,96 @@
+"""Images of a local directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from facegan.core.errors import SourceError
+from facegan.core.records import Outcome, Reason, SearchResult, Status
+from pipeline.config import ScrapeConfig
+from pipeline.fetch import Fetched, judge
+
+
+class FolderSource:
+    """Every file below a directory, hidden ones and links left out, in the order of their paths.
+
+    Whether a file is an image its content decides when it is fetched, never its name. A result's
+    address is the file's `file://` address. Nothing outside the directory is read.
+
+    Args:
+        config: `folder` is set.
+    """
+
+    name = "folder"
+
+    def __init__(self, config: ScrapeConfig) -> None:
+        self._config = config
+        self._root = (config.folder or Path()).absolute().resolve()
+
+    def search(self, query: str) -> Iterator[SearchResult]:
+        """See Source. The query does not choose: it is what the images are gathered under.
+
+        Raises:
+            SourceError: the directory cannot be read.
+        """
+        for rank, path in enumerate(_files(self._root)):
+            yield SearchResult(path.as_uri(), query, self.name, rank, title=path.stem)
+
+    def fetch(self, result: SearchResult) -> Fetched | Outcome:
+        """See Source. A file is copied, so the original may go."""
+        path = _path(result.url)
+        if path is None or not path.resolve().is_relative_to(self._root):
+            detail = f"not below {self._root}"
+            return Outcome(Status.REJECTED, Reason.BLOCKED_ADDRESS, detail)
+        limit = self._config.max_bytes
+        try:
+            with _open_regular(path) as file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            return Outcome(Status.REJECTED, Reason.UNREADABLE, error.strerror or str(error))
+        if len(data) > limit:
+            return Outcome(Status.REJECTED, Reason.TOO_LARGE, f"more than {limit:,} bytes")
+        return judge(data, self._config)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Depth first; one directory's names in memory at a time on each level."""
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted(
+                (entry.name, entry.is_dir(follow_symlinks=False))
+                for entry in entries
+                if not entry.name.startswith(".") and not entry.is_symlink()
+            )
+    except OSError as error:
+        raise SourceError(
+            f"cannot read {folder}: {error.strerror}", hint="name another one: --folder DIR"
+        ) from error
+    for name, is_folder in found:
+        if is_folder:
+            yield from _files(folder / name)
+        else:
+            yield folder / name
+
+
+def _path(url: str) -> Path | None:
+    """The path of a `file://` address of this machine.
+
+    >>> _path("file:///tmp/a%20b.jpg"), _path("https://example.org/a.jpg")
+    (PosixPath('/tmp/a b.jpg'), None)
+    """
+    start = "file:///"
+    raw = unquote_to_bytes(url.removeprefix(start)) if url.startswith(start) else b"\0"
+    return None if b"\0" in raw else Path("/", os.fsdecode(raw))
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Opened for reading without waiting: pipes and devices read as empty or fail."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    if not os.path.isfile(descriptor):  # noqa: PTH113 - of the open file, not of its name
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return os.fdopen(descriptor, "rb")

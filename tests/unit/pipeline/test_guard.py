@@ -1,0 +1,103 @@
+import socket
+
+import pytest
+
+from pipeline import guard
+from pipeline.config import ScrapeConfig
+from pipeline.gallery import Gallery
+from pipeline.guard import AddressGuard, AddressRefusedError, is_public
+from pipeline.http import Transport
+from tests.servers import pictures
+
+PRIVATE = [
+    "0.0.0.0",  # noqa: S104 - an address to refuse
+    "10.1.2.3",
+    "100.64.0.1",
+    "100.100.100.200",
+    "127.0.0.1",
+    "127.8.8.8",
+    "168.63.129.16",
+    "169.254.169.254",
+    "172.16.0.1",
+    "192.0.0.192",
+    "192.168.1.1",
+    "198.18.0.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::ffff:127.0.0.1",
+    "::ffff:169.254.169.254",
+    "2002:7f00:1::",
+    "2001:0:4136:e378:8000:63bf:f5ff:fffe",
+    "64:ff9b::a00:1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fe80::1%eth0",
+    "fec0::1",
+    "ff02::1",
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_refused(address):
+    assert not is_public(address)
+    with pytest.raises(AddressRefusedError, match=r"intranet\.example is"):
+        AddressGuard(resolver=lambda *_: [address]).addresses("intranet.example", 80)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808"])
+def test_public_addresses_pass(address):
+    assert AddressGuard(resolver=lambda *_: [address]).addresses("example.org", 80) == [address]
+
+
+def test_one_private_address_among_public_ones_is_refused():
+    mixed = AddressGuard(resolver=lambda *_: ["8.8.8.8", "10.0.0.1"])
+    with pytest.raises(AddressRefusedError, match=r"10\.0\.0\.1"):
+        mixed.addresses("example.org", 80)
+
+
+def test_allowed_host_counts_by_name_and_port():
+    both = AddressGuard([("my.lan", 8080), ("any.lan", None)], lambda *_: ["10.0.0.1"])
+    assert both.addresses("My.Lan.", 8080) == ["10.0.0.1"]
+    assert both.addresses("any.lan", 99) == ["10.0.0.1"]
+    for host, port in (("my.lan", 80), ("x.my.lan", 8080), ("10.0.0.1", 8080)):
+        with pytest.raises(AddressRefusedError):
+            both.addresses(host, port)
+
+
+def test_numbers_that_mean_loopback_are_seen_through():
+    for host in ("2130706433", "0x7f000001", "127.1", "0"):
+        found = socket.getaddrinfo(host, 80, type=socket.SOCK_STREAM)
+        numeric = [str(entry[4][0]) for entry in found]
+        with pytest.raises(AddressRefusedError):
+            AddressGuard(resolver=lambda *_, found=numeric: found).addresses(host, 80)
+
+
+def test_the_address_that_was_checked_is_the_one_that_is_connected(monkeypatch):
+    """A name that is public when it is judged and private when it is asked again."""
+    answers = iter([["93.184.215.14"], ["127.0.0.1"]])
+    connected = []
+    real = guard.create_connection
+    with Gallery(pictures(1)) as gallery:
+        port = int(gallery.host.rpartition(":")[2])
+
+        def connect(address, *rest):
+            connected.append(address)
+            return real(("127.0.0.1", port), *rest)
+
+        monkeypatch.setattr(guard, "create_connection", connect)
+        config = ScrapeConfig("a", retries=0)
+        with Transport(config, resolver=lambda *_: next(answers)) as transport:
+            url = f"http://rebind.example:{port}/pictures/0000.jpg"
+            close = {"Connection": "close"}
+            answer = transport.pools.request("GET", url, headers=close, retries=False)
+            assert answer.status == 200
+            assert connected == [("93.184.215.14", port)]
+            transport.pools.clear()
+            with pytest.raises(AddressRefusedError, match=r"127\.0\.0\.1"):
+                transport.pools.request("GET", url, retries=False)
+            assert len(connected) == 1

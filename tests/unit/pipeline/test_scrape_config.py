@@ -1,0 +1,88 @@
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from facegan.core.errors import ConfigError
+from pipeline.config import RANGES, ScrapeConfig, split_host
+
+
+def test_defaults_are_valid_and_fit_json():
+    config = ScrapeConfig("artist").validate()
+    assert config.limit == 1000
+    assert json.loads(json.dumps(config.to_dict()))["source"] == "bing"
+
+
+def test_validate_gathers_every_problem():
+    config = ScrapeConfig(
+        " ",
+        limit=0,
+        source="bin",
+        base_url="file:///etc",
+        allow_hosts=("http://a", "localhost:80"),
+        timeout_s=float("nan"),
+        market="en_US!",
+        contact="a\nb",
+    )
+    with pytest.raises(ConfigError) as caught:
+        config.validate()
+    text = str(caught.value)
+    for part in (
+        "the search term is empty",
+        "--limit is 0: 1 to 10,000,000 is allowed",
+        "did you mean bing?",
+        "--base-url is 'file:///etc'",
+        "--allow-host is 'http://a'",
+        "--timeout-s is nan",
+        "--market",
+        "--contact",
+    ):
+        assert part in text
+    assert "localhost:80" not in text
+
+
+@pytest.mark.parametrize("query", ["\udce4", "a\0b"])
+def test_query_that_is_no_text_is_refused(query):
+    assert any("UTF-8" in problem for problem in ScrapeConfig(query).problems())
+
+
+def test_folder_must_be_there(tmp_path):
+    assert "--folder DIR" in ScrapeConfig("a", source="folder").problems()[0]
+    missing = ScrapeConfig("a", source="folder", folder=tmp_path / "no")
+    assert "there is no such directory" in missing.problems()[0]
+    assert ScrapeConfig("a", source="folder", folder=tmp_path).problems() == []
+
+
+def test_every_range_belongs_to_a_field():
+    fields = {field.name for field in dataclasses.fields(ScrapeConfig)}
+    assert {option[2:].replace("-", "_") for option in RANGES} <= fields
+
+
+def test_config_hash_holds_what_decides_an_items_fate_and_no_more():
+    base = ScrapeConfig("artist")
+    for change in (
+        {"query": "other"},
+        {"limit": 5},
+        {"workers": 2},
+        {"timeout_s": 1},
+        {"retries": 0},
+        {"base_url": "http://localhost"},
+        {"contact": "me"},
+    ):
+        assert dataclasses.replace(base, **change).config_hash() == base.config_hash()
+    for change in (
+        {"max_bytes": 5},
+        {"max_pixels": 5},
+        {"min_size_px": 5},
+        {"allow_hosts": ("localhost",)},
+        {"folder": Path("x")},
+    ):
+        assert dataclasses.replace(base, **change).config_hash() != base.config_hash()
+
+
+@pytest.mark.parametrize(
+    "text", ["", ":80", "a:", "a:b", "a:99999", "u@a", "a/b", "a?b", "[::1", "http://a", "a#b"]
+)
+def test_split_host_refuses(text):
+    assert split_host(text) is None

@@ -176,7 +176,7 @@ def _unique(entries: Iterable[Entry]) -> Iterator[Entry]:
     seen: set[str] = set()
     for entry in entries:
         if not _KEY.fullmatch(entry.key):
-            raise ValueError(entry.key)
+            raise ValueError(f"{entry.key!r} is no key of a shard")
         if entry.key in seen:
             raise ShardError(f"two faces share the key {entry.key}")
         seen.add(entry.key)
@@ -191,7 +191,7 @@ def _fill(
     for number in count():
         if entry is None:
             return
-        scratch = folder / f".faces-{number:06d}.tar"
+        scratch = folder / f"faces-{number:06d}.tar.part"
         members: list[Member] = []
         with files.atomic_writer(scratch) as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -238,6 +238,8 @@ def _padded(size: int) -> int:
 
 def _remove_others(folder: Path, names: set[str]) -> None:
     """Drop the shards of earlier indexes, and what a kill left half written."""
-    for path in [*folder.glob("faces-*.tar"), *folder.glob(".faces-*")]:
-        if path.name not in names:
-            path.unlink(missing_ok=True)
+    for pattern in ("faces-*", ".faces-*", f".{INDEX_NAME}.*"):
+        for path in folder.glob(pattern):
+            if path.name not in names:
+                with contextlib.suppress(OSError):  # a reader on Windows holds it
+                    path.unlink()

@@ -1,0 +1,249 @@
+"""Face detectors behind one protocol: Haar's cascade and YuNet.
+
+A large image is searched at a bounded working size and the boxes are mapped back. Where `auto`
+leads is decided once, by `resolve`, and recorded; each worker then builds its own detector.
+
+References:
+    P. Viola, M. Jones: Rapid Object Detection using a Boosted Cascade of Simple Features, CVPR 2001
+        (the cascade `frontalface_default` that OpenCV brings).
+    W. Wu, H. Peng, S. Yu: YuNet: A Tiny Millisecond-level Face Detector, Machine Intelligence
+        Research 2023 (`face_detection_yunet_2023mar.onnx` of the OpenCV Zoo, MIT).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+import platformdirs
+from cv2.data import haarcascades
+from cv2.typing import MatLike
+
+from facegan.core.errors import MissingDependencyError, WorkspaceError
+from facegan.core.files import sha256_of
+from facegan.core.records import Box, Face
+from pipeline.crop_config import CropConfig
+from pipeline.images import Pixels
+
+CASCADE = "haarcascade_frontalface_default.xml"
+HAAR_WINDOW_PX = 24
+"""The cascade's own window: smaller faces cannot be found."""
+
+MODEL_NAME = "face_detection_yunet_2023mar.onnx"
+MODEL_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+MODEL_URL = (
+    "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/" + MODEL_NAME
+)
+YUNET_LEAST_PX = 64
+"""With a side of 32 px or less OpenCV 4.14 reads unwritten memory and finds faces in it."""
+NMS_THRESHOLD = 0.3
+TOP_K = 5000
+
+
+class Detector(Protocol):
+    """Finds faces."""
+
+    def __call__(self, image: Pixels) -> list[Face]:
+        """All faces, the largest first.
+
+        Args:
+            image: (H, W, 3) uint8 in [0, 255], RGB.
+
+        Returns:
+            Boxes and landmarks in the image's own pixels; a box may reach beyond the image.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDetector:
+    """What a call searches with: small and picklable, so that a worker can build it."""
+
+    name: str
+    """haar or yunet."""
+    model: Path | None = None
+    model_sha256: str | None = None
+
+    @property
+    def label(self) -> str:
+        """What the catalog records: haar, yunet, or yunet:HASH for another model than the Zoo's."""
+        if self.model_sha256 is None or self.model_sha256 == MODEL_SHA256:
+            return self.name
+        return f"{self.name}:{self.model_sha256[:12]}"
+
+
+def model_path() -> Path:
+    """Where YuNet's model is kept: FACEGAN_CACHE, else the user's cache folder."""
+    folder = os.environ.get("FACEGAN_CACHE") or platformdirs.user_cache_dir("facegan")
+    return Path(folder) / MODEL_NAME
+
+
+def resolve(config: CropConfig) -> ResolvedDetector:
+    """Decide what to search with, and check that it can be loaded.
+
+    `auto` is YuNet when its model is given or in the cache, else Haar.
+
+    Raises:
+        MissingDependencyError: YuNet is asked for and its model is not here; or the cached file is
+            not YuNet's.
+        WorkspaceError: the file that was given is missing or no model.
+    """
+    if config.detector == "haar":
+        return ResolvedDetector("haar")
+    path = config.model or model_path()
+    if config.model is None and not path.exists():
+        if config.detector == "auto":
+            return ResolvedDetector("haar")
+        raise MissingDependencyError(
+            f"YuNet's model is not in {path}",
+            hint=f"fetch {MODEL_URL} to that place, or give it: --model FILE, or --detector haar",
+        )
+    resolved = ResolvedDetector("yunet", path, sha256_of(_model_bytes(path)))
+    if config.model is None and resolved.model_sha256 != MODEL_SHA256:
+        raise MissingDependencyError(
+            f"{path} is not YuNet's model: its SHA-256 is {resolved.model_sha256}, not"
+            f" {MODEL_SHA256}",
+            hint=f"remove it and fetch {MODEL_URL}, or use --detector haar",
+        )
+    _load(path, resolved.model_sha256 or "", config.score_threshold)
+    return resolved
+
+
+def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
+    """The detector itself; a process builds it once.
+
+    OpenCV's threads are switched off in this process: workers share the cores already, and Haar's
+    result would depend on the order in which threads end. A detector serves one thread at a time.
+
+    Raises:
+        WorkspaceError: the model is missing or no model.
+    """
+    if resolved.model is None:
+        return _haar(config.scale_factor, config.neighbours, config.min_face_px, config.search_px)
+    sha256 = resolved.model_sha256 or ""
+    return _yunet(resolved.model, sha256, config.score_threshold, config.search_px)
+
+
+@lru_cache(maxsize=4)
+def _haar(scale_factor: float, neighbours: int, min_face_px: int, search_px: int) -> Detector:
+    cv2.setNumThreads(1)
+    cascade = cv2.CascadeClassifier(str(Path(haarcascades) / CASCADE))
+    if cascade.empty():
+        raise MissingDependencyError(
+            f"this OpenCV ({cv2.__version__}) has no {CASCADE}",
+            hint="pip install 'opencv-contrib-python<5'",
+        )
+    busy = threading.Lock()
+
+    def detect(image: Pixels) -> list[Face]:
+        small, scale = _reduced(image, search_px)
+        least = max(HAAR_WINDOW_PX, math.ceil(min_face_px / scale))
+        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        with busy:
+            found = cascade.detectMultiScale(grey, scale_factor, neighbours, minSize=(least, least))
+        boxes = [Box(x, y, x + w, y + h).scaled(scale) for x, y, w, h in np.asarray(found).tolist()]
+        return _largest_first([Face(box, 1.0) for box in boxes])
+
+    return detect
+
+
+@lru_cache(maxsize=4)
+def _yunet(path: Path, sha256: str, score_threshold: float, search_px: int) -> Detector:
+    cv2.setNumThreads(1)
+    net = _load(path, sha256, score_threshold)
+    busy = threading.Lock()
+
+    def detect(image: Pixels) -> list[Face]:
+        small, scale = _reduced(image, search_px)
+        given = _padded(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        height, width = given.shape[:2]
+        with busy:
+            net.setInputSize((width, height))
+            _, rows = net.detect(given)
+        found = [] if rows is None else rows.tolist()
+        faces = [_face(row, scale) for row in found if _is_sane(row, width, height)]
+        return _largest_first(faces)
+
+    return detect
+
+
+def _padded(image: MatLike) -> MatLike:
+    """At least YUNET_LEAST_PX a side, black to the right and below, where YuNet pads too."""
+    down, right = (max(0, YUNET_LEAST_PX - side) for side in image.shape[:2])
+    if not down and not right:
+        return image
+    return cv2.copyMakeBorder(image, 0, down, 0, right, cv2.BORDER_CONSTANT)
+
+
+def _is_sane(row: list[float], width: int, height: int) -> bool:
+    """Whether the box's centre lies in the picture and its size fits it."""
+    x, y, wide, high = row[:4]
+    inside = 0 <= x + wide / 2 <= width and 0 <= y + high / 2 <= height
+    return inside and 0 < max(wide, high) <= 2 * max(width, height)
+
+
+def _face(row: list[float], scale: float) -> Face:
+    """x, y, width, height, five points (x, y), score.
+
+    YuNet names eyes and mouth corners as the person has them, right first: that is the left one as
+    seen in the picture, the order of records.Landmarks.
+    """
+    x, y, width, height = row[:4]
+    points = tuple((row[at] * scale, row[at + 1] * scale) for at in range(4, 14, 2))
+    return Face(Box(x, y, x + width, y + height).scaled(scale), row[14], points)
+
+
+def _reduced(image: Pixels, search_px: int) -> tuple[Pixels, float]:
+    """The image with no side above `search_px`, and the factor back to its own pixels."""
+    height, width = image.shape[:2]
+    scale = max(height, width) / search_px
+    if scale <= 1:
+        return image, 1.0
+    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+
+def _largest_first(faces: list[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: (-face.box.area, face.box.top, face.box.left))
+
+
+def _model_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot read the model {path}: {error.strerror}", hint="give it: --model FILE"
+        ) from error
+
+
+def _load(path: Path, sha256: str, score_threshold: float) -> cv2.FaceDetectorYN:
+    """The network of exactly the bytes that were resolved."""
+    data = _model_bytes(path)
+    if sha256_of(data) != sha256:
+        raise WorkspaceError(f"the model {path} has changed during the run", hint="run it again")
+    make: Callable[..., cv2.FaceDetectorYN] = cv2.FaceDetectorYN.create
+    try:
+        net = make(
+            "onnx",
+            np.frombuffer(data, np.uint8),
+            np.empty(0, np.uint8),
+            (64, 64),
+            score_threshold,
+            NMS_THRESHOLD,
+            TOP_K,
+        )
+        net.detect(np.zeros((64, 64, 3), np.uint8))
+    except cv2.error as error:
+        raise WorkspaceError(
+            f"{path} is no YuNet model that OpenCV {cv2.__version__} can load",
+            hint=f"fetch {MODEL_URL} and give it: --model FILE",
+        ) from error
+    return net

@@ -1,0 +1,195 @@
+"""Kept faces -> shards. Nothing is rewritten while the faces and the settings are the same."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from facegan.core import files
+from facegan.core.catalog import Catalog
+from facegan.core.errors import ShardError, WorkspaceError
+from facegan.core.events import Finished, Listener, Started, silent
+from facegan.core.files import Workspace
+from facegan.core.hashing import config_hash
+from facegan.core.origins import origins
+from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.shards import Entry, ShardIndex, open_index, selection_hash, write_shards
+from pipeline.crop_config import ShardConfig
+
+ORIGIN_FIELDS = (
+    "url",
+    "page_url",
+    "source",
+    "title",
+    "creator",
+    "license",
+    "license_url",
+    "attribution",
+)
+
+
+def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = silent) -> ShardIndex:
+    """Write the kept faces as shards and their rows, ordered by the hash of the crop.
+
+    Two images that gave the same crop, bit for bit, count once.
+
+    Raises:
+        ConfigError: a setting cannot be.
+        WorkspaceError: there are no faces, or the shards cannot be written.
+        ShardError: a crop is missing, altered or of another size than the others.
+    """
+    config.validate()
+    faces = _kept_faces(workspace)
+    metadata = _metadata(faces.values(), origins(workspace.catalog))
+    size = _common_size(workspace, faces.values(), config.size)
+    settings = {
+        "source": "catalog",
+        "size": size,
+        "max_bytes": config.max_bytes,
+        "metadata": config_hash(metadata),
+    }
+    index = unchanged(workspace.shards, faces, size, settings)
+    if index is None:
+        listener(Started("shard", len(faces), "face"))
+        entries = (_entry(workspace, face, metadata[sha]) for sha, face in faces.items())
+        try:
+            index = write_shards(
+                workspace.shards,
+                entries,
+                image_size=size,
+                config=settings,
+                max_bytes=config.max_bytes,
+            )
+        finally:
+            listener(Finished("shard"))
+    record(workspace, index)
+    return index
+
+
+def record(workspace: Workspace, index: ShardIndex) -> None:
+    """Write the shards' rows into the catalog.
+
+    Raises:
+        CatalogError: it cannot be written.
+    """
+    rows = [(shard.file, shard.sha256, shard.count, shard.bytes) for shard in index.shards]
+    with Catalog(workspace.catalog) as catalog:
+        catalog.record_shards(rows, index.selection)
+
+
+def unchanged(
+    folder: Path, sha256s: Iterable[str], size: int, settings: Mapping[str, Any]
+) -> ShardIndex | None:
+    """The index in `folder`, if it holds these faces under these settings and is whole."""
+    try:
+        index = open_index(folder)
+        same = (
+            index.selection == selection_hash(sha256s)
+            and index.image_size == size
+            and dict(index.config) == dict(settings)
+            and all(files.sha256_of_file(folder / s.file) == s.sha256 for s in index.shards)
+        )
+    except (ShardError, OSError):
+        return None
+    return index if same else None
+
+
+def png_side(png: bytes) -> int | None:
+    """The side of a square PNG, read off its header; None for anything else.
+
+    >>> png_side(b"not a PNG") is None
+    True
+    """
+    if len(png) < 24 or not png.startswith(b"\x89PNG\r\n\x1a\n"):
+        return None
+    width, height = struct.unpack(">II", png[16:24])
+    return int(width) if width == height else None
+
+
+def _kept_faces(workspace: Workspace) -> dict[str, FaceRecord]:
+    """By the crop's hash, sorted by it."""
+    if not workspace.catalog.exists():
+        raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
+    with Catalog(workspace.catalog) as catalog:
+        kept = catalog.faces(Status.KEPT)
+    faces: dict[str, FaceRecord] = {}
+    for face in kept:
+        if face.sha256 and face.path:
+            faces.setdefault(face.sha256, face)
+    if not faces:
+        raise WorkspaceError(f"no kept faces in {workspace.catalog}", hint="facegan crop")
+    return faces
+
+
+def _common_size(workspace: Workspace, faces: Iterable[FaceRecord], wanted: int | None) -> int:
+    sizes = {_size_of(workspace, face) for face in faces}
+    if len(sizes) > 1:
+        raise ShardError(
+            f"the faces are of different sizes ({', '.join(map(str, sorted(sizes)))} px), as an"
+            " interrupted `facegan crop` leaves them",
+            hint=f"facegan crop --size {max(sizes)}",
+        )
+    size = sizes.pop()
+    if wanted is not None and wanted != size:
+        raise ShardError(
+            f"the crops are {size} px, --size is {wanted}",
+            hint=f"facegan crop --size {wanted}",
+        )
+    return size
+
+
+def _size_of(workspace: Workspace, face: FaceRecord) -> int:
+    path = _path(workspace, face)
+    try:
+        with path.open("rb") as file:
+            side = png_side(file.read(24))
+    except OSError as error:
+        raise _broken(path, error.strerror or str(error)) from error
+    if side is None:
+        raise _broken(path, "no square PNG")
+    return side
+
+
+def _entry(workspace: Workspace, face: FaceRecord, metadata: Mapping[str, Any]) -> Entry:
+    path = _path(workspace, face)
+    try:
+        png = path.read_bytes()
+    except OSError as error:
+        raise _broken(path, error.strerror or str(error)) from error
+    if files.sha256_of(png) != face.sha256:
+        raise _broken(path, "its bytes are not those that were written")
+    return Entry(files.sha256_of(png), png, metadata)
+
+
+def _broken(path: Path, why: str) -> ShardError:
+    return ShardError(
+        f"cannot pack {path}: {why}", hint=f"rm -f {path}, then facegan crop, which cuts it again"
+    )
+
+
+def _path(workspace: Workspace, face: FaceRecord) -> Path:
+    return workspace.root / (face.path or "")
+
+
+def _metadata(
+    faces: Iterable[FaceRecord], found: Mapping[str, SearchResult]
+) -> dict[str, dict[str, Any]]:
+    """What stands beside each crop, by its hash."""
+    return {face.sha256 or "": _facts(face, found.get(face.image_sha256)) for face in faces}
+
+
+def _facts(face: FaceRecord, origin: SearchResult | None) -> dict[str, Any]:
+    box = face.box
+    facts: dict[str, Any] = {
+        "image_sha256": face.image_sha256,
+        "box": [box.left, box.top, box.right, box.bottom] if box else None,
+        "landmarks": [list(point) for point in face.landmarks] if face.landmarks else None,
+        "score": face.score,
+        "detector": face.detector,
+    }
+    if origin is not None:
+        named = {name: getattr(origin, name) for name in ORIGIN_FIELDS}
+        facts["origin"] = {name: value for name, value in named.items() if value is not None}
+    return facts

@@ -1,0 +1,205 @@
+"""A folder of faces that someone has already -> shards: cut square and resized, not detected."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from facegan.core import files
+from facegan.core.errors import NothingProducedError, WorkspaceError
+from facegan.core.events import Listener, Note, silent
+from facegan.core.hashing import config_hash
+from facegan.core.records import Outcome, Reason, Status
+from facegan.core.shards import Entry, ShardIndex, write_shards
+from pipeline.crop import resize
+from pipeline.crop_config import ShardConfig, available_cpus
+from pipeline.executors import Executor, Processes, WorkerDied
+from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
+from pipeline.pack import unchanged
+from pipeline.stage import run_stage
+
+FOLDER_SIZE = 256
+"""Where --size is not given: the reference's."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderReport:
+    """What a folder gave."""
+
+    index: ShardIndex
+    rejected: Mapping[str, tuple[str, ...]]
+    """The files that are not in the shards, by reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderTask:
+    """One file on its way to a worker."""
+
+    path: Path
+    size: int
+    limits: ImageLimits
+
+
+def pack_folder(
+    folder: Path,
+    shards_dir: Path,
+    config: ShardConfig,
+    *,
+    listener: Listener = silent,
+    should_stop: Callable[[], bool] = lambda: False,
+    executor: Executor | None = None,
+) -> FolderReport:
+    """Pack every image in `folder` and the folders in it, ordered by the hash of its PNG.
+
+    Args:
+        folder: any files; what is no usable image is reported, never silently dropped. Names that
+            begin with a dot are not looked at.
+        shards_dir: gets the shards and their index.
+        config: the size of the images, the limits.
+        listener: hears the progress, and a Note for each file that is left out.
+        should_stop: true ends the reading early, and nothing is written.
+        executor: where files are decoded; None is a process for each core.
+
+    Raises:
+        ConfigError: a setting cannot be.
+        WorkspaceError: the folder cannot be read, or the shards cannot be written.
+        NothingProducedError: no file is a usable image, or `should_stop` turned true.
+    """
+    config.validate()
+    paths = _listed(folder)
+    size = config.size or FOLDER_SIZE
+    limits = ImageLimits(max_pixels=config.max_pixels)
+    with _scratch(shards_dir) as scratch:
+        collected = _Collected(folder, scratch, listener)
+        tally = run_stage(
+            "shard",
+            [FolderTask(path, size, limits) for path in paths],
+            square,
+            collected.save,
+            executor or Processes(available_cpus(), preload=("pipeline.pack_folder",)),
+            listener=listener,
+            should_stop=should_stop,
+            unit="file",
+            total=len(paths),
+        )
+        if tally.total < len(paths):
+            raise NothingProducedError(
+                f"stopped after {tally.total} of {len(paths)} files; no shards were written",
+                hint=f"facegan shard {folder}",
+            )
+        return FolderReport(_write(collected, shards_dir, size, config), collected.by_reason())
+
+
+def square(task: FolderTask) -> bytes | Rejection:
+    """The item function: decode, cut the middle square, resize, encode. Runs in a worker."""
+    image = read(task.path, task.limits)
+    if isinstance(image, Rejection):
+        return image
+    return encode_png(resize(centre_square(image), task.size))
+
+
+def centre_square(image: Pixels) -> Pixels:
+    """The largest square in the middle of a picture.
+
+    Args:
+        image: (H, W, 3) uint8.
+
+    Returns:
+        (S, S, 3) uint8, S the shorter side; an odd pixel falls off on the right or at the bottom.
+    """
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[top : top + side, left : left + side]
+
+
+class _Collected:
+    """The PNGs on disk, and what became of each file."""
+
+    def __init__(self, folder: Path, scratch: Path, listener: Listener) -> None:
+        self.scratch = scratch
+        self.names: defaultdict[str, list[str]] = defaultdict(list)
+        """Files by the hash of their PNG."""
+        self._folder = folder
+        self._listener = listener
+        self._rejected: defaultdict[str, list[str]] = defaultdict(list)
+
+    def save(self, task: FolderTask, result: bytes | Rejection | WorkerDied) -> Outcome:
+        name = task.path.relative_to(self._folder).as_posix()
+        if isinstance(result, WorkerDied):
+            result = Rejection(Reason.DECODER_CRASHED, "the decoder crashed")
+        if isinstance(result, Rejection):
+            self._rejected[result.reason].append(name)
+            self._listener(Note("shard", f"{name}: {result.detail}", warning=True))
+            return Outcome(Status.REJECTED, result.reason, result.detail)
+        key = files.sha256_of(result)
+        self.names[key].append(name)
+        if len(self.names[key]) > 1:
+            return Outcome(Status.REJECTED, Reason.DUPLICATE)
+        files.write_bytes(self.scratch / f"{key}.png", result)
+        return Outcome(Status.KEPT)
+
+    def by_reason(self) -> dict[str, tuple[str, ...]]:
+        """All names that are not in the shards; of equal pictures the first by name is."""
+        found = {reason: tuple(sorted(names)) for reason, names in self._rejected.items()}
+        twins = sorted(name for names in self.names.values() for name in sorted(names)[1:])
+        return found | ({Reason.DUPLICATE.value: tuple(twins)} if twins else {})
+
+
+def _write(collected: _Collected, shards_dir: Path, size: int, config: ShardConfig) -> ShardIndex:
+    if not collected.names:
+        raise NothingProducedError(
+            f"none of the files is a usable image: {_counts(collected.by_reason())}"
+        )
+    files_of = {key: {"file": min(names)} for key, names in sorted(collected.names.items())}
+    settings = {
+        "source": "folder",
+        "size": size,
+        "max_bytes": config.max_bytes,
+        "metadata": config_hash(files_of),
+    }
+    index = unchanged(shards_dir, collected.names, size, settings)
+    return index or write_shards(
+        shards_dir,
+        _entries(collected.scratch, files_of),
+        image_size=size,
+        config=settings,
+        max_bytes=config.max_bytes,
+    )
+
+
+def _entries(scratch: Path, files_of: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
+    for key, metadata in files_of.items():
+        yield Entry(key, (scratch / f"{key}.png").read_bytes(), metadata)
+
+
+def _listed(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise WorkspaceError(f"there is no folder {folder}")
+    found = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
+    ]
+    if not found:
+        raise WorkspaceError(f"there are no files in {folder}")
+    return sorted(found)
+
+
+@contextmanager
+def _scratch(shards_dir: Path) -> Iterator[Path]:
+    try:
+        shards_dir.mkdir(parents=True, exist_ok=True)
+        place = tempfile.TemporaryDirectory(dir=shards_dir, prefix=".folder-")
+    except OSError as error:
+        raise files.write_error(shards_dir, error) from error
+    with place as name:
+        yield Path(name)
+
+
+def _counts(by_reason: Mapping[str, tuple[str, ...]]) -> str:
+    return ", ".join(f"{len(names)} {reason}" for reason, names in by_reason.items())

@@ -1,0 +1,164 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegan.core.records import Box, Face, Reason
+from pipeline import crop as crop_module
+from pipeline.crop import CropTask, Window, crop_face, crop_image, cut, resize, window_of
+from pipeline.crop_config import CropConfig
+from pipeline.detect import ResolvedDetector
+from pipeline.images import ImageLimits, decode, encode_png
+from pipeline.portraits import portraits
+
+HAAR = ResolvedDetector("haar")
+
+
+def ramp(width, height):
+    """Red is the column, green the row."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = np.arange(width)
+    image[..., 1] = np.arange(height)[:, None]
+    return image
+
+
+def found(*faces):
+    return lambda _resolved, _config: lambda _image: list(faces)
+
+
+def task_of(tmp_path, image, **settings):
+    path = tmp_path / "image.png"
+    path.write_bytes(image if isinstance(image, bytes) else encode_png(image))
+    return CropTask(path, "sha", CropConfig(detector="haar", **settings), HAAR)
+
+
+def test_a_window_inside_the_picture_is_cut_without_resampling():
+    crop = crop_face(ramp(100, 90), Box(20, 30, 60, 70), margin=0, size=40)
+    assert np.array_equal(crop, ramp(100, 90)[30:70, 20:60])
+
+
+def test_a_taller_box_gives_a_square_round_its_centre():
+    assert window_of(Box(20, 10, 40, 50), 0, 100, 100) == Window(10, 10, 40)
+
+
+def test_margin_is_a_share_of_the_longer_side_on_each_side():
+    assert window_of(Box(40, 40, 60, 60), 0.25, 100, 100) == Window(35, 35, 30)
+
+
+@pytest.mark.parametrize(
+    ("box", "left", "top"),
+    [
+        (Box(-5, 40, 15, 60), 0, 40),
+        (Box(90, 40, 110, 60), 80, 40),
+        (Box(40, -9, 60, 11), 40, 0),
+        (Box(40, 95, 60, 115), 40, 80),
+    ],
+)
+def test_a_window_that_leaves_the_picture_is_moved_inside(box, left, top):
+    assert window_of(box, 0, 100, 100) == Window(left, top, 20)
+
+
+def test_a_window_larger_than_the_picture_spans_it_and_is_filled_by_reflection():
+    image = ramp(10, 6)
+    window = window_of(Box(2, 0, 8, 6), 0.5, 10, 6)
+    assert window == Window(-1, -3, 12)
+    part = cut(image, window)
+    assert part.shape == (12, 12, 3)
+    assert np.array_equal(part[3:9, 1:11], image)
+    assert np.array_equal(part[2], part[3])
+    assert np.array_equal(part[0], part[5])
+    assert np.array_equal(part[:, 0], part[:, 1])
+
+
+def test_a_picture_of_one_pixel_can_be_cut():
+    assert crop_face(ramp(1, 1), Box(0, 0, 60, 60), margin=1, size=32).shape == (32, 32, 3)
+
+
+def test_shrinking_is_by_area():
+    image = np.zeros((4, 4, 3), np.uint8)
+    image[::2, ::2] = 200
+    assert (resize(image, 2) == 50).all()
+
+
+def test_enlarging_keeps_edges_on_edges():
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[:, 5:] = 255
+    large = resize(image, 40)
+    assert (large[:, :17] <= 12).all()
+    assert (large[:, 23:] >= 243).all()
+    assert np.array_equal(large[:, ::-1] // 2, 127 - large // 2)
+
+
+def test_item_function_and_its_parts_are_picklable(tmp_path):
+    task = task_of(tmp_path, next(portraits(1, seed=5, size_px=192)).image, size=64)
+    assert pickle.loads(pickle.dumps(task)) == task  # noqa: S301
+    result = crop_image(task)
+    assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301
+    assert pickle.loads(pickle.dumps(crop_image)) is crop_image  # noqa: S301
+
+
+def test_a_portrait_gives_one_crop_of_its_face(tmp_path):
+    portrait = next(portraits(1, seed=5, size_px=256))
+    result = crop_image(task_of(tmp_path, portrait.image, size=64))
+    (crop,) = result.faces
+    assert result.rejection is None
+    assert result.ms > 0
+    assert crop.face.box.iou(portrait.box) > 0.5
+    pixels = decode(crop.png, ImageLimits())
+    assert pixels.shape == (64, 64, 3)
+    own = crop_face(portrait.image, crop.face.box, margin=0.1, size=64)
+    assert np.array_equal(pixels, own)
+
+
+def test_the_crop_is_cut_from_the_originals_pixels(tmp_path, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 255, (1000, 1000, 3), np.uint8)
+    box = Box(300, 300, 556, 556)
+    monkeypatch.setattr(crop_module, "build", found(Face(box, 1.0)))
+    result = crop_image(task_of(tmp_path, noise, size=256, margin=0, search_px=100))
+    assert np.array_equal(decode(result.faces[0].png, ImageLimits()), noise[300:556, 300:556])
+
+
+def test_only_the_largest_is_cut_and_the_others_are_not_dropped_silently(tmp_path, monkeypatch):
+    boxes = [Box(0, 0, 90, 90), Box(0, 0, 80, 80), Box(0, 0, 30, 30)]
+    monkeypatch.setattr(crop_module, "build", found(*(Face(box, 1.0) for box in boxes)))
+    largest = crop_image(task_of(tmp_path, ramp(100, 100), size=32)).faces
+    assert [face.reason for face in largest] == [None, Reason.NOT_LARGEST, Reason.TOO_SMALL]
+    assert largest[2].detail == "30 px, at least 50"
+    every = crop_image(task_of(tmp_path, ramp(100, 100), size=32, faces="all")).faces
+    assert [face.reason for face in every] == [None, None, Reason.TOO_SMALL]
+
+
+def test_an_image_whose_faces_are_all_too_small_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(crop_module, "build", found(Face(Box(0, 0, 30, 30), 1.0)))
+    result = crop_image(task_of(tmp_path, ramp(100, 100)))
+    assert result.rejection.reason is Reason.TOO_SMALL
+
+
+def test_a_crop_for_which_memory_is_missing_costs_that_face(tmp_path, monkeypatch):
+    def fail(*_values, **_settings):
+        raise MemoryError
+
+    monkeypatch.setattr(crop_module, "build", found(Face(Box(0, 0, 60, 60), 1.0)))
+    monkeypatch.setattr(crop_module, "cut", fail)
+    assert crop_image(task_of(tmp_path, ramp(100, 100))).rejection.reason is Reason.BAD_CROP
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", Reason.NOT_AN_IMAGE),
+        (b"text", Reason.NOT_AN_IMAGE),
+        (encode_png(ramp(60, 60))[:150], Reason.DECODE_FAILED),
+        (encode_png(ramp(60, 60)), Reason.NO_FACE),
+    ],
+)
+def test_images_without_a_crop_have_a_reason(tmp_path, data, reason):
+    result = crop_image(task_of(tmp_path, data))
+    assert result.faces == ()
+    assert result.rejection.reason is reason
+
+
+def test_an_image_that_is_gone_is_unreadable():
+    task = CropTask(Path("/nowhere/x.jpg"), "sha", CropConfig(detector="haar"), HAAR)
+    assert crop_image(task).rejection.reason is Reason.UNREADABLE

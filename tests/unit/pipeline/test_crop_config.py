@@ -1,0 +1,67 @@
+from pathlib import Path
+
+import pytest
+
+from facegan.core.errors import ConfigError
+from pipeline.crop_config import CropConfig, ShardConfig
+
+
+def test_defaults_are_allowed():
+    assert CropConfig().validate() == CropConfig()
+    assert ShardConfig().validate() == ShardConfig()
+
+
+def test_all_problems_are_named_at_once_with_what_is_allowed():
+    with pytest.raises(ConfigError) as caught:
+        CropConfig(size=100, detector="yunnet", margin=-1, min_face_px=3, faces="best").validate()
+    lines = caught.value.message.splitlines()
+    assert len(lines) == 5
+    for option in ("--size", "--detector", "--margin", "--min-face-px", "--faces"):
+        assert sum(option in line for line in lines) == 1
+    assert "did you mean yunet?" in caught.value.message
+    assert "20 to 10,000 is allowed" in caught.value.message
+
+
+def test_nan_is_refused():
+    assert CropConfig(margin=float("nan")).problems()
+
+
+def test_a_model_for_haar_is_refused():
+    assert "--model" in CropConfig(detector="haar", model=Path("x.onnx")).problems()[0]
+
+
+def test_shard_config_names_option_and_range():
+    problems = ShardConfig(size=300, max_bytes=10).problems()
+    assert ["--max-bytes" in problems[0], "--size" in problems[1]] == [True, True]
+
+
+def test_hash_is_of_resolved_values():
+    auto, named = CropConfig(detector="auto"), CropConfig(detector="yunet", model=Path("elsewhere"))
+    assert auto.config_hash("yunet", "abc") == named.config_hash("yunet", "abc")
+    assert auto.config_hash("yunet", "abc") != auto.config_hash("yunet", "abd")
+    assert auto.config_hash("yunet", "abc") != auto.config_hash("haar", None)
+
+
+def test_hash_ignores_what_decides_nothing():
+    base = CropConfig().config_hash("haar", None)
+    assert CropConfig(workers=7).config_hash("haar", None) == base
+    assert CropConfig(score_threshold=0.9).config_hash("haar", None) == base
+    for other in (
+        CropConfig(size=64),
+        CropConfig(margin=0),
+        CropConfig(faces="all"),
+        CropConfig(neighbours=3),
+        CropConfig(search_px=320),
+        CropConfig(min_face_px=40),
+    ):
+        assert other.config_hash("haar", None) != base
+
+
+def test_whole_and_float_margin_are_one():
+    one, same = CropConfig(margin=1), CropConfig(margin=1.0)
+    assert one.config_hash("haar", None) == same.config_hash("haar", None)
+
+
+def test_to_dict_is_plain():
+    assert CropConfig(model=Path("m.onnx")).to_dict()["model"] == "m.onnx"
+    assert ShardConfig().to_dict()["size"] is None

@@ -1,0 +1,163 @@
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facegan.core.errors import MissingDependencyError, WorkspaceError
+from facegan.core.records import Box
+from pipeline import detect
+from pipeline.crop_config import CropConfig
+from pipeline.detect import MODEL_NAME, MODEL_SHA256, ResolvedDetector, build, resolve
+from pipeline.images import ImageLimits, read
+from pipeline.portraits import portraits
+
+SHARED = Path(__file__).parents[4] / "shared"
+MODEL = SHARED / "models" / MODEL_NAME
+DATA = SHARED / "data"
+needs_model = pytest.mark.skipif(not MODEL.exists(), reason=f"no {MODEL}")
+needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def detector(name, **settings):
+    config = CropConfig(detector=name, model=MODEL if name == "yunet" else None, **settings)
+    return build(resolve(config), config)
+
+
+@pytest.mark.usefixtures("cache")
+def test_auto_is_haar_where_there_is_no_model():
+    assert resolve(CropConfig()) == ResolvedDetector("haar")
+    assert resolve(CropConfig()).label == "haar"
+
+
+def test_yunet_without_its_model_says_where_to_get_it_and_where_to_put_it(cache):
+    with pytest.raises(MissingDependencyError, match="YuNet's model is not in") as caught:
+        resolve(CropConfig(detector="yunet"))
+    assert str(cache) in caught.value.message
+    assert "https://" in caught.value.hint
+    assert "--model FILE" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["auto", "yunet"])
+def test_a_cached_file_that_is_not_yunets_is_refused(cache, name):
+    (cache / MODEL_NAME).write_bytes(b"<html>")
+    with pytest.raises(MissingDependencyError, match="is not YuNet's model"):
+        resolve(CropConfig(detector=name))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_given_file_that_is_missing_or_no_model_is_named(tmp_path):
+    with pytest.raises(WorkspaceError, match=r"gone\.onnx: No such file"):
+        resolve(CropConfig(model=tmp_path / "gone.onnx"))
+    (tmp_path / "text.onnx").write_bytes(b"no model")
+    with pytest.raises(WorkspaceError, match="is no YuNet model"):
+        resolve(CropConfig(model=tmp_path / "text.onnx"))
+
+
+@needs_model
+def test_auto_is_yunet_where_its_model_is_cached(cache):
+    (cache / MODEL_NAME).write_bytes(MODEL.read_bytes())
+    resolved = resolve(CropConfig())
+    assert resolved == ResolvedDetector("yunet", cache / MODEL_NAME, MODEL_SHA256)
+    assert resolved.label == "yunet"
+
+
+def test_another_model_is_recorded_by_its_hash():
+    assert ResolvedDetector("yunet", Path("m"), "abcdef012345678").label == "yunet:abcdef012345"
+
+
+@needs_model
+def test_a_model_that_changes_during_the_run_is_refused(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(MODEL.read_bytes())
+    resolved = resolve(CropConfig(model=path))
+    path.write_bytes(b"other")
+    with pytest.raises(WorkspaceError, match="has changed"):
+        build(resolved, CropConfig(model=path))
+
+
+@pytest.mark.parametrize("name", ["haar", pytest.param("yunet", marks=needs_model)])
+def test_drawn_portraits_are_found_where_they_are(name):
+    find, hits, shown = detector(name), 0, list(portraits(20, seed=11, size_px=256))
+    for portrait in shown:
+        faces = find(portrait.image)
+        hits += bool(faces) and faces[0].box.iou(portrait.box) >= 0.3
+    assert hits >= 18
+
+
+@needs_model
+def test_yunets_landmarks_are_as_seen_in_the_picture():
+    find = detector("yunet")
+    for portrait in portraits(5, seed=12, size_px=256):
+        found = np.array(find(portrait.image)[0].landmarks)
+        true = np.array(portrait.landmarks)
+        assert found.shape == (5, 2)
+        assert np.abs(found - true).mean() < 0.04 * 256
+        assert found[0, 0] < found[1, 0]
+        assert found[3, 0] < found[4, 0]
+
+
+@pytest.mark.parametrize("name", ["haar", pytest.param("yunet", marks=needs_model)])
+def test_a_large_image_is_searched_small_and_boxes_are_mapped_back(name):
+    small = next(portraits(1, seed=13, size_px=320)).image
+    large = cv2.resize(small, (1600, 1600), interpolation=cv2.INTER_CUBIC)
+    find = detector(name, search_px=320)
+    ((near,), (far,)) = find(small), find(large)
+    assert near.box.iou(far.box.scaled(0.2)) > 0.9
+    if near.landmarks:
+        assert np.allclose(near.landmarks, np.array(far.landmarks) / 5, atol=4)
+
+
+def test_haar_keeps_to_the_least_size():
+    image = next(portraits(1, seed=13, size_px=256)).image
+    (face,) = detector("haar")(image)
+    assert face.score == 1.0
+    assert face.landmarks is None
+    assert detector("haar", min_face_px=int(face.box.width * 1.5))(image) == []
+
+
+@pytest.mark.parametrize("name", ["haar", pytest.param("yunet", marks=needs_model)])
+@pytest.mark.parametrize("shape", [(1, 1), (3, 700), (900, 2), (20, 20)])
+def test_tiny_and_thin_images_have_no_face(name, shape):
+    assert detector(name)(np.full((*shape, 3), 127, np.uint8)) == []
+
+
+@pytest.mark.parametrize("name", ["haar", pytest.param("yunet", marks=needs_model)])
+def test_the_largest_comes_first(name):
+    one, two = (p.image for p in portraits(2, seed=15, size_px=256))
+    image = np.zeros((384, 640, 3), np.uint8)
+    image[:192, :192] = cv2.resize(one, (192, 192), interpolation=cv2.INTER_AREA)
+    image[:, 256:] = cv2.resize(two, (384, 384))
+    faces = detector(name)(image)
+    assert len(faces) >= 2
+    areas = [face.box.area for face in faces]
+    assert areas == sorted(areas, reverse=True)
+    assert faces[0].box.centre[0] > 256
+
+
+def test_workers_use_one_thread_each():
+    detect._haar.cache_clear()
+    cv2.setNumThreads(2)
+    detector("haar")
+    assert cv2.getNumThreads() == 1
+
+
+@needs_data
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("haar", 0.97), ("yunet", 1.0)])
+def test_recall_on_annotated_photographs(name, least):
+    find, hits = detector(name), 0
+    with (DATA / "annotated/boxes.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        image = read(DATA / "annotated/images" / row["image"], ImageLimits())
+        true = Box(*(float(row[side]) for side in ("left", "top", "right", "bottom")))
+        hits += any(face.box.iou(true) >= 0.3 for face in find(image))
+    assert hits / len(rows) >= least

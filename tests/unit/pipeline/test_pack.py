@@ -1,0 +1,104 @@
+import shutil
+
+import pytest
+
+from facegan.core.catalog import Catalog
+from facegan.core.errors import ConfigError, ShardError, WorkspaceError
+from facegan.core.files import Workspace
+from facegan.core.shards import open_index, read_members, selection_hash
+from pipeline.crop_config import CropConfig, ShardConfig
+from pipeline.crop_stage import crop
+from pipeline.executors import Serial
+from pipeline.pack import pack
+from pipeline.portraits import portraits
+from tests.crop_helpers import as_jpeg, fill
+
+
+@pytest.fixture(scope="module")
+def cropped(tmp_path_factory):
+    images = [as_jpeg(portrait.image) for portrait in portraits(4, seed=31, size_px=160)]
+    workspace = fill(tmp_path_factory.mktemp("cropped") / "data", images)
+    crop(CropConfig(detector="haar", size=32), workspace, executor=Serial())
+    return workspace
+
+
+@pytest.fixture
+def workspace(cropped, tmp_path):
+    return Workspace(shutil.copytree(cropped.root, tmp_path / "data"))
+
+
+def test_the_same_faces_give_the_same_bytes(workspace):
+    before = {path.name: path.read_bytes() for path in workspace.shards.iterdir()}
+    shutil.rmtree(workspace.shards)
+    pack(workspace, ShardConfig())
+    assert {path.name: path.read_bytes() for path in workspace.shards.iterdir()} == before
+
+
+def test_selection_is_that_of_the_kept_faces(workspace):
+    with Catalog(workspace.catalog) as catalog:
+        kept = [face.sha256 for face in catalog.faces()]
+        assert catalog.rows("shards") == 1
+    assert open_index(workspace.shards).selection == selection_hash(kept)
+
+
+def test_a_changed_selection_is_written_anew(workspace):
+    with Catalog(workspace.catalog) as catalog:
+        gone = catalog.faces()[0]
+        outcome = type("O", (), {"status": "rejected", "reason": None, "detail": None, "ms": 0})
+        catalog.record_faces(gone.image_sha256, [], outcome, "c")
+    index = pack(workspace, ShardConfig())
+    assert index.count == 3
+    assert len(list(workspace.shards.glob("*.tar"))) == 1
+
+
+def test_altered_shards_are_mended(workspace):
+    (tar,) = workspace.shards.glob("*.tar")
+    good = tar.read_bytes()
+    tar.write_bytes(good[:600] + b"\xff" + good[601:])
+    index = pack(workspace, ShardConfig())
+    assert tar.read_bytes() == good
+    assert len(list(read_members(index, index.members))) == 4
+
+
+def test_a_crop_that_is_gone_or_altered_is_named_with_a_remedy(workspace):
+    path = sorted(workspace.faces.glob("*/*.png"))[0]
+    good = path.read_bytes()
+    shutil.rmtree(workspace.shards)
+    for bad, words in ((good[:-9], "its bytes are not"), (b"", "no square PNG"), (None, "No such")):
+        path.unlink() if bad is None else path.write_bytes(bad)
+        with pytest.raises(ShardError, match=words) as caught:
+            pack(workspace, ShardConfig())
+        assert str(path) in caught.value.message
+        assert "facegan crop" in caught.value.hint
+    crop(CropConfig(detector="haar", size=32), workspace, executor=Serial())
+    assert path.read_bytes() == good
+
+
+def test_another_size_than_the_crops_is_refused(workspace):
+    with pytest.raises(ShardError, match="the crops are 32 px, --size is 64") as caught:
+        pack(workspace, ShardConfig(size=64))
+    assert caught.value.hint == "facegan crop --size 64"
+
+
+def test_mixed_sizes_are_refused(workspace):
+    calls = iter([False, True])
+    crop(
+        CropConfig(detector="haar", size=64),
+        workspace,
+        executor=Serial(),
+        should_stop=lambda: next(calls),
+    )
+    with pytest.raises(ShardError, match=r"different sizes \(32, 64 px\)"):
+        pack(workspace, ShardConfig())
+
+
+def test_without_faces_the_error_names_the_command(tmp_path):
+    for root in (Workspace(tmp_path / "nowhere"), fill(tmp_path / "data", [b"x"])):
+        with pytest.raises(WorkspaceError) as caught:
+            pack(root, ShardConfig())
+        assert caught.value.hint == "facegan crop"
+
+
+def test_settings_are_checked(workspace):
+    with pytest.raises(ConfigError, match="--size"):
+        pack(workspace, ShardConfig(size=7))

@@ -7,7 +7,6 @@ and the exit code of facegan.core.errors; only this file prints them.
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -17,16 +16,28 @@ from typing import Any
 import click
 
 from facegan.core.errors import ConfigError, FaceganError
-from facegan.core.settings import FILE_NAME, default_map, nearest
 
+FILE_NAME = "facegan.toml"
 SHARED_SETTINGS = ("workspace", "quiet", "debug")
 EXIT_BUG, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
-COMMANDS = (
-    "run", "scrape", "crop", "shard", "train", "sample", "score", "plot", "animate",
-    "demo", "status", "config", "doctor",
-)  # fmt: skip
-"""In the order of the help; each is a file in facegan/commands with an object `command`."""
+COMMANDS = {
+    "run": "Do scrape, crop, train, sample and score, one after another.",
+    "scrape": "Gather images for a search term, with where they came from.",
+    "crop": "Find the faces, cut them out and pack them into shards.",
+    "shard": "Pack the kept faces, or a folder of faces, into shards.",
+    "train": "Train the generator on the packed faces.",
+    "sample": "Draw images from a run or a checkpoint.",
+    "score": "Measure a run by its Inception Score.",
+    "plot": "Draw a run's losses, accuracies and mean outputs.",
+    "animate": "Show a run's sample grids through training, as a GIF.",
+    "demo": "Run the whole chain offline, on drawn portraits.",
+    "status": "Show what is in the workspace and what to run next.",
+    "config": "Show every setting, its value and where it came from.",
+    "doctor": "Check packages, devices, disk and downloaded files.",
+}
+"""Name -> its line in the help, so that `facegan --help` imports no command. Each is a file in
+facegan/commands with an object `command`."""
 
 
 class Commands(click.Group):
@@ -44,11 +55,18 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The table of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As Click does it, with the nearest name for an unknown one."""
         if args and args[0] not in COMMANDS:
+            from facegan.core.settings import nearest
+
             guess = nearest(args[0], COMMANDS)
             meant = f" Did you mean '{guess}'?" if guess else ""
             raise click.UsageError(f"No such command '{args[0]}'.{meant}", ctx)
@@ -84,6 +102,8 @@ def facegan(ctx: click.Context, config: Path | None) -> None:
     """From a search term to a trained and measured face generator."""
     path = config or Path(FILE_NAME)
     if config is not None or path.is_file():
+        from facegan.core.settings import default_map
+
         commands = {name: _parameters(ctx, name) for name in COMMANDS}
         ctx.default_map = default_map(path, commands, SHARED_SETTINGS)
     ctx.obj = path
@@ -106,6 +126,9 @@ def _run(args: list[str]) -> int:
         result = facegan.main(args, prog_name="facegan", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return EXIT_USAGE
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "facegan --help"
         return _fail(args, ConfigError(error.format_message(), hint=hint))
@@ -129,7 +152,8 @@ def _fail(args: list[str], error: FaceganError) -> int:
         traceback.print_exception(error)
     if "--json" in args:
         _print_json(error, error.code, error.message, error.hint, error.exit_code)
-    click.secho(f"error: {error.message}", fg="red", err=True)
+    where = f"{error.stage}: " if error.stage else ""
+    click.secho(f"error: {where}{error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)
     return error.exit_code
@@ -150,6 +174,8 @@ def _bug(args: list[str], error: Exception) -> int:
 def _print_json(
     error: Exception, code: str, message: str, hint: str | None, exit_code: int
 ) -> None:
+    import json
+
     details: dict[str, Any] = {
         "code": code,
         "message": message,

@@ -32,12 +32,13 @@ class Command(click.Command):
         super().format_help_text(ctx, formatter)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """One section a group, in the order in which the groups first appear."""
+        """One section a group, in the order in which the groups first appear; General last."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(parameter, click.Option):
                 groups.setdefault(getattr(parameter, "group", "General"), []).append(record)
+        groups["General"] = groups.pop("General", [])
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)

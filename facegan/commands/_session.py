@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Session:
     workspace: Workspace
     listener: Listener
     should_stop: Callable[[], bool]
-    options: Mapping[str, Any] = field(default_factory=dict)
+    quiet: bool = False
     dry_run: bool = False
 
     def flag(self, name: str) -> str:
@@ -51,7 +51,7 @@ class Session:
 
 
 def command(
-    name: str, *, examples: tuple[str, ...], dry_run: bool = False
+    name: str, *, examples: tuple[str, ...], dry_run: bool = False, workspace: str = "data"
 ) -> Callable[[Callable[..., Result]], click.Command]:
     """Make a command of a function `(session, **options) -> Result`.
 
@@ -59,6 +59,7 @@ def command(
         name: of the command.
         examples: complete command lines, shown first in the help.
         dry_run: give it `--dry-run`, which arrives as `session.dry_run`.
+        workspace: the default of `--workspace`.
     """
 
     def decorate(function: Callable[..., Result]) -> click.Command:
@@ -74,12 +75,14 @@ def command(
             **options: Any,
         ) -> Result | int:
             with progress(quiet or json_) as listener, stop_on_signals(_announce) as should_stop:
-                session = Session(Workspace(workspace), listener, should_stop, options, dry_run)
+                session = Session(
+                    Workspace(workspace), listener, should_stop, quiet or json_, dry_run
+                )
                 result = function(session, **options)
             return result if ctx.meta.get(NESTED) else _show(name, result, json_)
 
         decorated: Callable[..., Any] = click.pass_context(wrapped)
-        for option in reversed(_common_options(dry_run)):
+        for option in reversed(_common_options(workspace, dry_run)):
             decorated = option(decorated)
         return click.command(name, cls=Command, examples=examples)(decorated)
 
@@ -91,13 +94,13 @@ def option(*names: str, group: str = "Options", **kwargs: Any) -> Callable[[Any]
     return click.option(*names, cls=Option, group=group, **kwargs)
 
 
-def _common_options(dry_run: bool) -> list[Callable[[Any], Any]]:
+def _common_options(workspace: str, dry_run: bool) -> list[Callable[[Any], Any]]:
     general = functools.partial(option, group="General")
     options = [
         general(
             "--workspace",
             type=click.Path(path_type=Path, file_okay=False),
-            default=Path("data"),
+            default=Path(workspace),
             envvar="FACEGAN_WORKSPACE",
             show_envvar=True,
             help="Folder in which the project lives.",

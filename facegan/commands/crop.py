@@ -1,0 +1,86 @@
+"""`facegan crop`: images -> faces -> shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facegan.commands._session import Result, Session, option
+from facegan.commands._session import command as facegan_command
+from facegan.commands._types import COUNT
+
+
+@facegan_command(
+    "crop",
+    examples=(
+        "facegan crop",
+        "facegan crop --detector haar --margin 0 --faces all",
+        "facegan crop --size 512 --model face_detection_yunet_2023mar.onnx",
+    ),
+    dry_run=True,
+)
+@option("--size", type=int, default=256, group="Crops", help="Side in pixels, 32 to 1024.")
+@option("--margin", type=float, default=0.1, group="Crops", help="Added round the box: its share.")
+@option("--faces", default="largest", group="Crops", help="Of one image: largest or all.")
+@option("--min-face-px", type=int, default=50, group="Crops", help="Smaller ones are rejected.")
+@option("--detector", default="auto", group="Detector", help="auto, haar or yunet.")
+@option(
+    "--model", type=click.Path(path_type=Path, dir_okay=False), default=None, group="Detector",
+    help="YuNet's model file.  [default: the cached one]",
+)  # fmt: skip
+@option("--score-threshold", type=float, default=0.6, group="Detector", help="YuNet's least score.")
+@option("--scale-factor", type=float, default=1.1, group="Detector", help="Haar's step in size.")
+@option("--neighbours", type=int, default=5, group="Detector", help="Haar's agreeing detections.")
+@option("--search-px", type=int, default=640, group="Detector", help="Size of the searched image.")
+@option("--max-pixels", type=COUNT, default="100m", group="Safety", help="Of one image.")
+@option("--workers", type=int, default=None, help="Processes.  [default: all cores]")
+def command(session: Session, workers: int | None, **settings: Any) -> Result:
+    """Find the faces in the gathered images, cut them out and pack them into shards.
+
+    Running it again looks only at images that it has not seen with these settings.
+    """
+    from facegan.commands._table import seconds_text, tally_text
+    from pipeline.crop_config import CropConfig
+    from pipeline.crop_stage import crop
+
+    if workers is not None:
+        settings["workers"] = workers
+    config = CropConfig(**settings).validate()
+    if session.dry_run:
+        return _plan(session, config)
+    report = crop(
+        config, session.workspace, listener=session.listener, should_stop=session.should_stop
+    )
+    stopped = report.shards is None
+    packed = f"{report.pending} images left" if stopped else f"packed in {session.workspace.shards}"
+    lines = (
+        f"images: {tally_text(report.images)} in {seconds_text(report.seconds)}, "
+        f"with {report.detector}",
+        f"{report.faces.kept} faces of {config.size} px in {session.workspace.faces}, {packed}",
+    )
+    data = {
+        "detector": report.detector,
+        "images": report.images.as_dict(),
+        "faces": report.faces.as_dict(),
+        "pending": report.pending,
+        "seconds": report.seconds,
+    }
+    following = "facegan crop" if stopped else "facegan train"
+    return Result(data, lines, session.flag(following), interrupted=stopped)
+
+
+def _plan(session: Session, config: Any) -> Result:
+    from facegan.core.catalog import Catalog
+    from pipeline.detect import resolve
+
+    detector = resolve(config)
+    waiting = 0
+    if session.workspace.catalog.exists():
+        decided_under = config.config_hash(detector.name, detector.model_sha256)
+        with Catalog(session.workspace.catalog) as catalog:
+            waiting = len(catalog.pending_images("crop", decided_under))
+    line = f"would look for faces in {waiting} images with {detector.label}"
+    data = {"images": waiting, "detector": detector.label, "settings": config.to_dict()}
+    return Result(data, (line,))

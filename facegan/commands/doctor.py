@@ -1,0 +1,17 @@
+"""`facegan doctor`: versions, device, disk, weights."""
+
+from __future__ import annotations
+
+from facegan.commands._session import Result, Session
+from facegan.commands._session import command as facegan_command
+
+
+@facegan_command("doctor", examples=("facegan doctor", "facegan doctor --json"))
+def command(session: Session) -> Result:
+    """Check what facegan needs on this machine: packages, devices, disk and downloaded files."""
+    from facegan.doctor import examine
+
+    checks = examine(session.workspace)
+    lines = tuple(f"{'ok' if check.good else '--'}  {check.name}: {check.text}" for check in checks)
+    data = {check.name: {"good": check.good, "text": check.text} for check in checks}
+    return Result(data, lines, None)

@@ -1,0 +1,69 @@
+"""`facegan run`: the stages in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from facegan.commands._chain import Step, chain_result, run_steps
+from facegan.commands._session import Result, Session, option
+from facegan.commands._session import command as facegan_command
+
+OPTIONS = {
+    "scrape": ("limit", "source", "folder", "base_url", "allow_host"),
+    "crop": ("detector", "model", "size", "margin"),
+    "train": ("iters", "batch", "width", "device", "name"),
+    "sample": ("device",),
+    "score": ("samples", "weights", "device"),
+}
+"""Which options of `facegan run` go to which stage."""
+
+
+@facegan_command(
+    "run",
+    examples=(
+        'facegan run "artist" --limit 1000 --iters 50000 --batch 16',
+        'facegan run "artist" --source portraits --limit 300 --size 64 --width 0.25 --iters 3k',
+    ),
+)
+@click.argument("query")
+@option("--limit", default=None, metavar="N", group="Scrape", help="Images to keep.")
+@option("--source", default=None, metavar="NAME", group="Scrape", help="bing, folder or portraits.")
+@option(
+    "--folder", default=None, metavar="DIR", group="Scrape", help="Directory of the source folder."
+)
+@option("--base-url", default=None, metavar="URL", group="Scrape", help="Another server.")
+@option("--allow-host", default=None, metavar="HOST[:PORT]", group="Scrape", help="A private one.")
+@option("--size", default=None, metavar="PX", group="Crop", help="Side of the faces in pixels.")
+@option("--detector", default=None, metavar="NAME", group="Crop", help="auto, haar or yunet.")
+@option("--model", default=None, metavar="FILE", group="Crop", help="YuNet's model file.")
+@option("--margin", default=None, metavar="X", group="Crop", help="Added round the box: its share.")
+@option("--iters", default=None, metavar="N", group="Train", help="Iterations in all.")
+@option("--batch", default=None, metavar="N", group="Train", help="Images in a batch.")
+@option("--width", default=None, metavar="X", group="Train", help="Factor on the channels.")
+@option(
+    "--name", default=None, metavar="NAME", group="Train", help="Tail of the run's folder name."
+)
+@option("--device", default=None, metavar="NAME", group="Train", help="auto, cuda, mps or cpu.")
+@option("--samples", default=None, metavar="N", group="Score", help="How many images are scored.")
+@option("--weights", default=None, metavar="FILE", group="Score", help="Inception-v3's weights.")
+def command(session: Session, query: str, **options: Any) -> Result:
+    """Do scrape, crop, train, sample and score for QUERY, one after another.
+
+    Options that are left out have each command's own default, or what facegan.toml and the
+    environment say. Run again, it takes up where it stopped; a stage's error ends it with that
+    stage's exit code.
+    """
+    fixed = {"scrape": (query,), "train": ("--unless-finished",)}
+    steps = [
+        Step(name, (*fixed.get(name, ()), *_given(options, names)))
+        for name, names in OPTIONS.items()
+    ]
+    results = run_steps(session, steps)
+    return chain_result(session, results, again=f'facegan run "{query}"')
+
+
+def _given(options: dict[str, Any], names: tuple[str, ...]) -> list[str]:
+    given = [(name, options[name]) for name in names if options[name] is not None]
+    return [word for name, value in given for word in (f"--{name.replace('_', '-')}", str(value))]

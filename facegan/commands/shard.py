@@ -1,0 +1,73 @@
+"""`facegan shard`: faces, or any folder of them -> tar shards and their index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facegan.commands._session import Result, Session, option
+from facegan.commands._session import command as facegan_command
+from facegan.commands._types import BYTES
+
+
+@facegan_command(
+    "shard",
+    examples=("facegan shard", "facegan shard ~/faces --size 64"),
+    dry_run=True,
+)
+@click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
+@option("--size", type=int, default=None, help="Side in pixels.  [default: the crops', else 256]")
+@option("--max-bytes", type=BYTES, default="256MiB", help="Of one shard, about.")
+def command(session: Session, folder: Path | None, size: int | None, max_bytes: int) -> Result:
+    """Pack the kept faces, or the images of FOLDER, into shards that `facegan train` reads.
+
+    The shards are plain tar files in WebDataset's layout; the same faces give the same bytes.
+    FOLDER's images are cut to a square and resized; no face is looked for in them.
+    """
+    from pipeline.crop_config import ShardConfig
+
+    config = ShardConfig(size=size, max_bytes=max_bytes).validate()
+    if session.dry_run:
+        origin = str(folder or session.workspace.faces)
+        line = f"would pack the faces of {origin} into {session.workspace.shards}"
+        return Result({"from": origin, "shards": str(session.workspace.shards)}, (line,))
+    from pipeline.pack import pack, record
+
+    if folder is None:
+        return _result(session, pack(session.workspace, config, listener=session.listener), {})
+    from pipeline.pack_folder import pack_folder
+
+    report = pack_folder(
+        folder,
+        session.workspace.shards,
+        config,
+        listener=session.listener,
+        should_stop=session.should_stop,
+    )
+    record(session.workspace, report.index)
+    return _result(session, report.index, report.rejected)
+
+
+def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]]) -> Result:
+    from facegan.commands._table import bytes_text
+
+    size = sum(shard.bytes for shard in index.shards)
+    line = (
+        f"{index.count} images of {index.image_size} px in {len(index.shards)} shards "
+        f"({bytes_text(size)}) in {index.folder}"
+    )
+    left_out = [
+        f"left out, {reason}: {len(names)} ({', '.join(names[:5])}{', …' if names[5:] else ''})"
+        for reason, names in rejected.items()
+    ]
+    data = {
+        "images": index.count,
+        "image_size": index.image_size,
+        "shards": [shard.file for shard in index.shards],
+        "selection": index.selection,
+        "rejected": {reason: list(names) for reason, names in rejected.items()},
+    }
+    return Result(data, (line, *left_out), session.flag("facegan train"))

@@ -1,0 +1,153 @@
+"""`facegan train`: shards -> a run with checkpoints, samples and its history."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facegan.commands._session import Result, Session, option
+from facegan.commands._session import command as facegan_command
+from facegan.commands._types import COUNT, DURATION
+
+
+@facegan_command(
+    "train",
+    examples=(
+        "facegan train --iters 50000 --batch 16",
+        "facegan train --size 64 --width 0.25 --iters 3k",
+        "facegan train --resume 1 --iters 100k",
+    ),
+    dry_run=True,
+)
+@option("--iters", type=COUNT, default=50_000, group="Training", help="Iterations in all.")
+@option("--batch", type=COUNT, default=16, group="Training", help="Images in a batch.")
+@option(
+    "--size", type=int, default=None, group="Training",
+    help="Side of the images in pixels: 32 to 512, a power of two.  [default: the shards' size]",
+)  # fmt: skip
+@option("--width", type=float, default=1.0, group="Training", help="Factor on the channels.")
+@option("--seed", type=int, default=0, group="Training", help="Fixes everything that is drawn.")
+@option("--learning-rate", type=float, default=1e-4, group="Training", help="Adam's step size.")
+@option("--beta1", type=float, default=0.5, group="Training", help="Adam's memory of the gradient.")
+@option("--beta2", type=float, default=0.999, group="Training", help="And of its square.")
+@option("--flip/--no-flip", default=True, group="Training", help="Mirror half of the faces.")
+@option("--jitter", type=float, default=0.2, group="Training", help="Radius of the colour jitter.")
+@option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
+@option(
+    "--shards", type=click.Path(path_type=Path, file_okay=False), default=None, group="Run",
+    help="Folder of shards.  [default: the workspace's]",
+)  # fmt: skip
+@option("--name", default="", group="Run", help="Tail of the run's folder name.  [default: 64px]")
+@option("--resume", default=None, metavar="RUN", group="Run", help="Go on with this run.")
+@option("--restart", is_flag=True, group="Run", help="Begin a new run whatever is there.")
+@option(
+    "--unless-finished", is_flag=True, group="Run",
+    help="Do nothing where a run with these settings has ended.",
+)  # fmt: skip
+@option("--override", is_flag=True, group="Run", help="Let --resume go on with changed settings.")
+@option("--max-time", type=DURATION, default=None, group="Run", help="Save and end after 30m, 2h.")
+@option("--sample-every", type=COUNT, default=500, group="Run", help="Iterations between grids.")
+@option("--checkpoint-every", type=COUNT, default=500, group="Run", help="And checkpoints.")
+@option("--keep-checkpoints", type=int, default=3, group="Run", help="How many of them stay.")
+def command(
+    session: Session,
+    shards: Path | None,
+    resume: str | None,
+    restart: bool,
+    unless_finished: bool,
+    override: bool,
+    max_time: int | None,
+    size: int | None,
+    width: float,
+    **settings: Any,
+) -> Result:
+    """Train the generator on the packed faces.
+
+    The newest unfinished run with the same settings goes on; else a new one begins. Ctrl-C
+    finishes the iteration and saves; the same command goes on.
+    """
+    from facegan.config import ModelConfig, TrainConfig
+    from facegan.core.shards import open_index
+
+    shards = shards or session.workspace.shards
+    size = size or open_index(shards).image_size
+    config = TrainConfig(model=ModelConfig(image_size=size, width=width), **settings)
+    if session.dry_run:
+        return _plan(session, config.validate(), shards, resume, restart, override)
+    if unless_finished and (ended := _ended(session, config, shards)):
+        return ended
+    from facegan.ledger import sync_runs
+    from facegan.train import fit
+
+    try:
+        done = fit(
+            config,
+            shards,
+            session.workspace.runs,
+            listener=session.listener,
+            should_stop=session.should_stop,
+            resume=resume,
+            restart=restart,
+            override=override,
+            max_time_s=max_time,
+        )
+    finally:
+        sync_runs(session.workspace)
+    return _result(session, config, done)
+
+
+def _ended(session: Session, config: Any, shards: Path) -> Result | None:
+    """The result of the newest run that has done all of this already."""
+    from facegan.core.shards import open_index
+    from facegan.resume import same_runs
+    from facegan.runs import data_identity
+
+    runs = same_runs(session.workspace.runs, config, data_identity(open_index(shards)))
+    ended = [run for run in runs if run.reached >= config.iters]
+    if not ended:
+        return None
+    folder, reached = ended[-1].folder, ended[-1].reached
+    line = f"run {folder.name} has done its {reached} iterations; nothing to do"
+    data = {"run": folder.name, "path": str(folder), "iteration": reached, "finished": True}
+    return Result(data, (line,), session.flag("facegan sample"))
+
+
+def _result(session: Session, config: Any, done: Any) -> Result:
+    from facegan.commands._table import seconds_text
+
+    name = done.run_dir.name
+    line = (
+        f"run {name}: iteration {done.iteration} of {config.iters} "
+        f"({seconds_text(done.seconds)}), in {done.run_dir}"
+    )
+    again = session.flag(f"facegan train --resume {name} --iters {config.iters}")
+    data = {
+        "run": name,
+        "path": str(done.run_dir),
+        "iteration": done.iteration,
+        "finished": done.finished,
+        "seconds": done.seconds,
+        "settings": config.to_dict(),
+    }
+    following = session.flag("facegan sample") if done.finished else again
+    return Result(data, (line,), following, interrupted=done.interrupted)
+
+
+def _plan(
+    session: Session, config: Any, shards: Path, resume: str | None, restart: bool, override: bool
+) -> Result:
+    from facegan.core.shards import open_index
+    from facegan.resume import find
+    from facegan.runs import data_identity
+
+    index = open_index(shards)
+    runs = session.workspace.runs
+    run = find(
+        runs, config, data_identity(index), resume=resume, restart=restart, override=override
+    )
+    which = f"go on with run {run.folder.name} at {run.reached}" if run else "begin a new run"
+    lines = (f"would {which}, on {index.count} images of {index.image_size} px",)
+    data = {"run": run.folder.name if run else None, "settings": config.to_dict()}
+    return Result(data, lines, session.flag("facegan train"))

@@ -1,0 +1,148 @@
+"""What is made of a run once it has a checkpoint: samples, scores, plots, an animation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from facegan.checkpoint import load_generator
+from facegan.config import SampleConfig, ScoreConfig
+from facegan.core.catalog import Catalog
+from facegan.core.errors import CheckpointError
+from facegan.core.events import Listener, silent
+from facegan.core.files import Workspace
+from facegan.device import resolve_device
+from facegan.ledger import sync_runs
+from facegan.runs import list_runs, named
+from facegan.sample import Samples, generate, latents, write_samples
+from facegan.score import inception, weights
+from facegan.score.run import ScoreResult, score, write_scores
+
+if TYPE_CHECKING:
+    from facegan.animate import Animation
+
+
+def run_folder(runs: Path, name: str | None) -> Path:
+    """The folder of the run `name`, or of the newest one.
+
+    Raises:
+        CheckpointError: there is no such run, or none at all.
+    """
+    if name is not None:
+        return named(runs, name).folder
+    found = list_runs(runs)
+    if not found:
+        raise CheckpointError(f"no runs in {runs}", hint="facegan train")
+    return found[-1].folder
+
+
+def sample_run(
+    config: SampleConfig, source: Path, folder: Path | None = None, *, listener: Listener = silent
+) -> Samples:
+    """Draw images from a run or a checkpoint file.
+
+    Args:
+        config: which images.
+        source: a run's folder (its newest whole checkpoint) or a checkpoint's file.
+        folder: where they go; by default under the run's `samples/`.
+        listener: gets the progress.
+
+    Raises:
+        ConfigError, MissingDependencyError, CheckpointError, WorkspaceError: as the parts do.
+    """
+    device = resolve_device(config.validate().device)
+    generator, iteration, model = load_generator(source, device=device, listener=listener)
+    run = source if source.is_dir() else source.parent.parent
+    folder = folder or run / "samples" / f"iter-{iteration:08d}-seed-{config.seed}"
+    z = latents(config.count, model.latent_size, config.seed)
+    return write_samples(
+        generate(generator, z, batch=config.batch, device=device),
+        folder,
+        columns=config.columns,
+        about={"checkpoint": str(source), "iteration": iteration, "seed": config.seed},
+        total=config.count,
+        listener=listener,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RunScore:
+    """A score and the run it belongs to."""
+
+    run: str
+    iteration: int
+    path: Path
+    """`scores.json`."""
+    result: ScoreResult
+
+
+def score_run(
+    config: ScoreConfig, workspace: Workspace, run: Path, *, listener: Listener = silent
+) -> RunScore:
+    """Score `config.samples` images of a run's newest checkpoint; write file and catalog.
+
+    The checkpoint and the weights are looked for before anything is computed.
+
+    Raises:
+        ConfigError, MissingDependencyError, CheckpointError, ScoreError, SourceError,
+        WorkspaceError: as the parts do.
+    """
+    device = resolve_device(config.validate().device)
+    generator, iteration, model = load_generator(run, device=device, listener=listener)
+    local = Path(config.weights) if config.weights else None
+    found = weights.obtain(local=local, listener=listener)
+    z = latents(config.samples, model.latent_size, config.seed)
+    result = score(
+        generate(generator, z, batch=config.batch, device=device),
+        inception.InceptionV3(found, device),
+        config,
+        total=config.samples,
+        listener=listener,
+    )
+    path = run / "scores.json"
+    about: dict[str, Any] = {"run": run.name, "iteration": iteration, "sample_seed": config.seed}
+    record = write_scores(path, result, about)
+    sync_runs(workspace)
+    with Catalog(workspace.catalog) as catalog:
+        mean = result.score.mean
+        catalog.record_score(run.name, iteration, "inception_score", mean, record)
+    return RunScore(run.name, iteration, path, result)
+
+
+def plot_run(run: Path) -> list[Path]:
+    """Draw a run's history into `plots/`; the files written.
+
+    Raises:
+        CheckpointError: it has none.
+        WorkspaceError: they cannot be written.
+    """
+    from facegan import plots
+    from facegan.history import read_history
+
+    return plots.save_all(read_history(run / "history.csv"), run / "plots")
+
+
+def animate_run(
+    run: Path,
+    path: Path | None = None,
+    *,
+    max_frames: int = 60,
+    frame_ms: int = 120,
+    listener: Listener = silent,
+) -> Animation:
+    """Make a GIF of a run's grids of the fixed latents.
+
+    Raises:
+        CheckpointError: it has none.
+        WorkspaceError: the GIF cannot be written.
+    """
+    from facegan import animate
+
+    return animate.animate(
+        run / "samples",
+        path or run / "plots" / "training.gif",
+        max_frames=max_frames,
+        frame_ms=frame_ms,
+        listener=listener,
+    )

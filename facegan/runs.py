@@ -1,0 +1,219 @@
+"""The folders of training runs. No torch here.
+
+    runs/00001-64px/   config.json (settings as resolved, the faces trained on), history.csv,
+                       checkpoints/iter-00000500.safetensors and .json, samples/iter-00000500.png
+
+`resume` decides which run goes on. A run never writes into another one's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import fcntl
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facegan.config import TrainConfig
+from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
+from facegan.core.files import sha256_of, write_error, write_json
+from facegan.core.shards import ShardIndex
+
+FORMAT_VERSION = 1
+_FOLDER = re.compile(r"(\d{5,})-.+")
+_CHECKPOINT = re.compile(r"iter-(\d{8,})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run's folder and what its config.json says."""
+
+    folder: Path
+    config: TrainConfig
+    data: Mapping[str, Any]
+    """The faces trained on: `data_identity`."""
+    overrides: tuple[Mapping[str, Any], ...] = field(default=())
+    """Settings that `--override` changed on the way, each with the iteration from which on."""
+
+    @property
+    def history(self) -> Path:
+        """The record of every iteration."""
+        return self.folder / "history.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Full training states."""
+        return self.folder / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Grids of the fixed latents."""
+        return self.folder / "samples"
+
+    @property
+    def reached(self) -> int:
+        """The newest checkpoint's iteration, 0 without one."""
+        return max(checkpoint_iterations(self.checkpoints), default=0)
+
+    def store(self) -> None:
+        """Write config.json.
+
+        Raises:
+            WorkspaceError: it cannot be written.
+        """
+        value = {
+            "format_version": FORMAT_VERSION,
+            "train": self.config.to_dict(),
+            "data": dict(self.data),
+            "overrides": [dict(change) for change in self.overrides],
+        }
+        write_json(self.folder / "config.json", value)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training this run; ends with the process at the latest.
+
+        Half-written files that a kill has left in the folder are removed first.
+
+        Raises:
+            WorkspaceError: another process trains it.
+        """
+        with (self.folder / "lock").open("wb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise WorkspaceError(
+                    f"the run {self.folder.name} is being trained by another process",
+                    hint="wait for it, or begin another run with --restart",
+                ) from error
+            for path in self.folder.rglob(".*.tmp"):
+                path.unlink(missing_ok=True)
+            yield
+
+
+def checkpoint_path(folder: Path, iteration: int) -> Path:
+    """A checkpoint's tensors; its description ends in `.json` instead.
+
+    >>> checkpoint_path(Path("checkpoints"), 500).name
+    'iter-00000500.safetensors'
+    """
+    return folder / f"iter-{iteration:08d}.safetensors"
+
+
+def checkpoint_iterations(folder: Path) -> list[int]:
+    """Iterations of the checkpoints that look whole, in order; their hashes are not computed."""
+    found = [
+        int(match[1])
+        for path in folder.glob("iter-*.json")
+        if (match := _CHECKPOINT.fullmatch(path.name)) and _looks_whole(path)
+    ]
+    return sorted(found)
+
+
+def data_identity(index: ShardIndex) -> dict[str, Any]:
+    """What must stay the same for a run to go on: which faces, of what size, in which order."""
+    text = "\n".join(f"{member.key} {member.sha256} {member.split}" for member in index.members)
+    return {
+        "selection": index.selection,
+        "image_size": index.image_size,
+        "count": index.count,
+        "sha256": sha256_of(text.encode()),
+    }
+
+
+def list_runs(runs_dir: Path) -> list[Run]:
+    """All runs with a readable config.json, oldest first."""
+    folders = [path for path in runs_dir.glob("*") if _FOLDER.fullmatch(path.name)]
+    found: list[Run] = []
+    for folder in sorted(folders, key=_number):
+        with contextlib.suppress(CheckpointError):
+            found.append(read_run(folder))
+    return found
+
+
+def read_run(folder: Path) -> Run:
+    """The run in a folder.
+
+    Raises:
+        CheckpointError: there is none, its config.json is damaged or of another version.
+    """
+    path = folder / "config.json"
+    try:
+        value = json.loads(path.read_bytes())
+        if value["format_version"] != FORMAT_VERSION:
+            raise CheckpointError(
+                f"{path} has version {value['format_version']}, this facegan reads {FORMAT_VERSION}"
+            )
+        config = TrainConfig.from_dict(value["train"])
+        return Run(folder, config, dict(value["data"]), tuple(value["overrides"]))
+    except FileNotFoundError:
+        raise CheckpointError(f"no run in {folder}", hint="facegan train") from None
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CheckpointError(f"cannot read {path}: {error}") from error
+
+
+def named(runs_dir: Path, name: str) -> Run:
+    """The run of a folder name, a number (`3` or `00003`) or a path.
+
+    Raises:
+        CheckpointError: there is none; the most similar name is suggested.
+    """
+    if (Path(name) / "config.json").is_file():
+        return read_run(Path(name))
+    folders = sorted(path for path in runs_dir.glob("*") if _FOLDER.fullmatch(path.name))
+    for folder in folders:
+        if name == folder.name or (name.isdigit() and int(name) == _number(folder)):
+            return read_run(folder)
+    names = [folder.name for folder in folders]
+    near = difflib.get_close_matches(name, names, 1, 0.3) or names[-1:]
+    hint = f"--resume {near[0]}" if near else "facegan train"
+    raise CheckpointError(f"no run {name!r} in {runs_dir}", hint=hint)
+
+
+def create(
+    runs_dir: Path, config: TrainConfig, data: Mapping[str, Any], *, auto_device: str = "cpu"
+) -> Run:
+    """Begin a run under the next number; its folder appears together with its config.json.
+
+    Args:
+        runs_dir: where the runs lie; made when it is missing.
+        config: the settings.
+        data: `data_identity` of the shards.
+        auto_device: what the device `auto` stands for here.
+
+    Raises:
+        WorkspaceError: the folder cannot be written.
+    """
+    if config.device == "auto":
+        config = dataclasses.replace(config, device=auto_device)
+    hidden = runs_dir / f".new-{secrets.token_hex(4)}"
+    Run(hidden, config, data).store()
+    number = max((_number(path) for path in runs_dir.glob("*-*")), default=0)
+    while True:
+        number += 1
+        folder = runs_dir / f"{number:05d}-{config.run_name}"
+        try:
+            return Run(hidden.rename(folder), config, data)
+        except OSError as error:
+            if not folder.exists():
+                raise write_error(folder, error) from error
+
+
+def _number(folder: Path) -> int:
+    match = _FOLDER.fullmatch(folder.name)
+    return int(match[1]) if match else 0
+
+
+def _looks_whole(description: Path) -> bool:
+    """Whether a checkpoint's description can be read and its tensors have the size it tells."""
+    try:
+        size = json.loads(description.read_bytes())["bytes"]
+        return bool(description.with_suffix(".safetensors").stat().st_size == size)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

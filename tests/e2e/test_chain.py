@@ -1,0 +1,95 @@
+"""A search term becomes a trained, measured generator: the whole chain, as a user types it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHAIN = (
+    "run", "somebody", "--source", "portraits", "--limit", "24", "--size", "32",
+    "--detector", "haar", "--width", "0.25", "--iters", "4", "--batch", "4", "--samples", "20",
+)  # fmt: skip
+Facegan = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Inception-v3 with random weights: the score then means nothing, the path is what is run."""
+    from facegan.score.inception import random_weights
+
+    return random_weights(tmp_path_factory.mktemp("weights") / "inception.safetensors").path
+
+
+@pytest.fixture
+def facegan(tmp_path: Path) -> Facegan:
+    """Run a command with `--json` in an empty folder; its document, with the exit code."""
+
+    def run(*args: str) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "cli", *args, "--json"],
+            cwd=tmp_path, capture_output=True, text=True, timeout=250, check=False,
+        )  # fmt: skip
+        assert done.stdout, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document | {"exit": done.returncode, "stderr": done.stderr}
+
+    return run
+
+
+def test_one_command_makes_a_trained_and_measured_generator(
+    facegan: Facegan, weights: Path, tmp_path: Path
+) -> None:
+    first = facegan(*CHAIN, "--weights", str(weights))
+    assert first["exit"] == 0, first
+    stages = first["result"]["stages"]
+    assert list(stages) == ["scrape", "crop", "train", "sample", "score"]
+    assert stages["scrape"]["images"] == 24
+    assert stages["crop"]["faces"]["kept"] >= 22
+    assert stages["train"]["iteration"] == 4
+    assert stages["train"]["finished"]
+    assert Path(tmp_path / stages["sample"]["grid"]).is_file()
+    assert 1 <= stages["score"]["mean"] <= 1000
+    assert not stages["score"]["protocol"]["official"]
+
+    again = facegan(*CHAIN, "--weights", str(weights))
+    assert again["exit"] == 0, again
+    assert again["result"]["stages"]["scrape"]["tally"]["kept"] == 0
+    assert again["result"]["stages"]["crop"]["images"]["kept"] == 0
+    assert again["result"]["stages"]["train"]["run"] == stages["train"]["run"]
+    assert again["result"]["stages"]["score"]["mean"] == stages["score"]["mean"]
+
+    state = facegan("status")["result"]
+    assert state["images"] == 24
+    assert state["runs"][0]["status"] == "finished"
+    assert not state["stale"]
+
+
+def test_chain_ends_with_the_error_and_exit_code_of_its_stage(
+    facegan: Facegan, tmp_path: Path
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    done = facegan("run", "somebody", "--source", "folder", "--folder", "pictures")
+    assert done["exit"] == 7
+    assert done["error"]["at_stage"] == "scrape"
+
+    (tmp_path / "pictures/a.jpg").write_bytes(flat_picture())
+    done = facegan("run", "somebody", "--source", "folder", "--folder", "pictures")
+    assert done["exit"] == 7
+    assert done["error"]["at_stage"] == "crop"
+    assert done["error"]["code"] == "NothingProducedError"
+
+
+def flat_picture() -> bytes:
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (200, 200), (90, 120, 150)).save(file, "JPEG")
+    return file.getvalue()

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from facegan.core.errors import CheckpointError, TrainingDivergedError
+from facegan.history import COLUMNS, FIGURES, History, read_history
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "history.csv"
+
+
+def begin(path, iteration=0, capacity=4):
+    return History(path, iteration=iteration, batch=16, capacity=capacity, device=CPU)
+
+
+def row(value):
+    return torch.full((7,), float(value)) / 3
+
+
+def fill(history, values):
+    for value in values:
+        history.record(row(value), seconds=value / 2)
+    return history.flush()
+
+
+def test_rows_come_back_exactly(path):
+    history = begin(path)
+    fill(history, [1, 2, 3])
+    fill(history, [4])
+    read = read_history(path)
+    assert tuple(read) == COLUMNS
+    assert read["iteration"].tolist() == [1, 2, 3, 4]
+    assert read["nimg"].tolist() == [16, 32, 48, 64]
+    assert read["seconds"].tolist() == [0.5, 1, 1.5, 2]
+    for name in FIGURES:
+        exact = torch.stack([row(value)[0] for value in (1, 2, 3, 4)])
+        np.testing.assert_array_equal(read[name].astype(np.float32), exact.numpy())
+
+
+def test_nothing_is_written_before_a_flush(path):
+    history = begin(path, capacity=2)
+    history.record(row(1), 0)
+    assert history.pending == 1
+    assert not history.is_full
+    history.record(row(2), 0)
+    assert history.is_full
+    assert len(read_history(path)["iteration"]) == 0
+
+
+def test_later_rows_go_when_a_run_is_taken_up(path):
+    fill(begin(path), [1, 2, 3, 4])
+    fill(begin(path, iteration=2), [30])
+    read = read_history(path)
+    assert read["iteration"].tolist() == [1, 2, 3]
+    assert read["g_loss"][-1] == pytest.approx(10)
+
+
+def test_a_line_cut_short_by_a_kill_is_left_out(path):
+    fill(begin(path), [1, 2, 3])
+    path.write_bytes(path.read_bytes()[:-5])
+    assert read_history(path)["iteration"].tolist() == [1, 2]
+    fill(begin(path, iteration=2), [3])
+    assert read_history(path)["iteration"].tolist() == [1, 2, 3]
+
+
+def test_figures_that_are_not_finite_end_training_after_they_are_written(path):
+    history = begin(path)
+    history.record(row(1), 0)
+    history.record(torch.tensor([0.0, 0, float("nan"), 0, 0, 0, 0]), 0)
+    with pytest.raises(TrainingDivergedError, match="at iteration 2: g_loss is nan") as caught:
+        history.flush()
+    assert caught.value.exit_code == 6
+    assert "--learning-rate" in caught.value.hint
+    assert np.isnan(read_history(path)["g_loss"][1])
+
+
+def test_a_missing_history_names_the_command(tmp_path):
+    with pytest.raises(CheckpointError, match="no history in") as caught:
+        read_history(tmp_path / "history.csv")
+    assert caught.value.hint == "facegan train"
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n1,2\n", ",".join(COLUMNS) + "\n1,2,three\n"])
+def test_another_file_is_no_history(path, text):
+    path.write_text(text)
+    with pytest.raises(CheckpointError, match="is not a training history"):
+        read_history(path)
+
+
+def test_a_damaged_history_does_not_keep_a_run_from_going_on(path):
+    path.write_bytes(b"\0" * 500)
+    fill(begin(path, iteration=7), [8])
+    assert read_history(path)["iteration"].tolist() == [8]

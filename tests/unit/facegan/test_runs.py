@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
+from facegan.resume import changed_settings, find, resolve, same_runs
+from facegan.runs import create, data_identity, list_runs, read_run
+
+DATA = {"selection": "a" * 64, "image_size": 32, "count": 10, "sha256": "b" * 64}
+OTHER = DATA | {"selection": "c" * 64, "sha256": "d" * 64}
+
+
+def reach(run, iteration):
+    """Leave what a checkpoint of `iteration` looks like from outside."""
+    run.checkpoints.mkdir(exist_ok=True)
+    path = run.checkpoints / f"iter-{iteration:08d}"
+    path.with_suffix(".safetensors").write_bytes(b"1234")
+    path.with_suffix(".json").write_text('{"bytes": 4}')
+
+
+def test_runs_are_numbered_and_named(runs, tiny):
+    first = create(runs, tiny, DATA)
+    second = create(runs, replace(tiny, name="faces"), DATA)
+    assert [first.folder.name, second.folder.name] == ["00001-32px", "00002-faces"]
+    assert [run.folder for run in list_runs(runs)] == [first.folder, second.folder]
+    assert read_run(second.folder) == second
+    assert sorted(path.name for path in runs.iterdir()) == ["00001-32px", "00002-faces"]
+
+
+def test_numbers_are_not_used_again(runs, tiny):
+    create(runs, tiny, DATA)
+    (runs / "00007-old").mkdir()
+    assert create(runs, tiny, DATA).folder.name == "00008-32px"
+
+
+def test_auto_is_resolved_when_a_run_begins(runs, tiny):
+    run = create(runs, replace(tiny, device="auto"), DATA, auto_device="cuda")
+    assert read_run(run.folder).config.device == "cuda"
+
+
+def test_an_unfinished_run_of_the_same_settings_goes_on(runs, tiny):
+    run = create(runs, tiny, DATA)
+    assert resolve(runs, tiny, DATA).folder == run.folder
+    reach(run, 5)
+    assert resolve(runs, tiny, DATA).folder == run.folder
+
+
+def test_the_newest_of_them_goes_on(runs, tiny):
+    create(runs, tiny, DATA)
+    newest = create(runs, tiny, DATA)
+    assert resolve(runs, tiny, DATA).folder == newest.folder
+
+
+def test_a_finished_run_is_left_alone(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, tiny.iters)
+    assert find(runs, tiny, DATA) is None
+    assert resolve(runs, tiny, DATA).folder != run.folder
+
+
+def test_a_checkpoint_that_was_cut_short_does_not_finish_a_run(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, 5)
+    reach(run, tiny.iters)
+    (run.checkpoints / f"iter-{tiny.iters:08d}.safetensors").write_bytes(b"12")
+    assert run.reached == 5
+    assert resolve(runs, tiny, DATA).folder == run.folder
+
+
+def test_iters_may_grow(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, tiny.iters)
+    longer = replace(tiny, iters=2 * tiny.iters)
+    for resume in (None, "1"):
+        found = find(runs, longer, DATA, resume=resume)
+        assert found is not None
+        assert found.folder == run.folder
+        assert found.config.iters == longer.iters
+
+
+@pytest.mark.parametrize("change", [{"batch": 8}, {"seed": 1}, {"name": "other"}, {"jitter": 0.0}])
+def test_a_changed_setting_begins_a_new_run(runs, tiny, change):
+    create(runs, tiny, DATA)
+    assert find(runs, replace(tiny, **change), DATA) is None
+
+
+def test_other_faces_begin_a_new_run(runs, tiny):
+    create(runs, tiny, DATA)
+    assert find(runs, tiny, OTHER) is None
+
+
+def test_restart_begins_a_new_run(runs, tiny):
+    run = create(runs, tiny, DATA)
+    assert resolve(runs, tiny, DATA, restart=True).folder != run.folder
+
+
+def test_device_auto_takes_the_runs_device(runs, tiny):
+    create(runs, replace(tiny, device="mps"), DATA)
+    found = find(runs, replace(tiny, device="auto"), DATA)
+    assert found is not None
+    assert found.config.device == "mps"
+    assert find(runs, tiny, DATA) is None
+
+
+@pytest.mark.parametrize("name", ["00001-32px", "1", "00001"])
+def test_resume_takes_a_name_or_a_number(runs, tiny, name):
+    run = create(runs, tiny, DATA)
+    create(runs, tiny, DATA)
+    assert resolve(runs, tiny, DATA, resume=name).folder == run.folder
+
+
+def test_resume_takes_a_path(runs, tiny):
+    run = create(runs, tiny, DATA)
+    assert resolve(runs, tiny, DATA, resume=str(run.folder)).folder == run.folder
+
+
+def test_resume_suggests_the_nearest_name(runs, tiny):
+    create(runs, replace(tiny, name="faces"), DATA)
+    with pytest.raises(CheckpointError, match="no run '00001-fces'") as caught:
+        find(runs, tiny, DATA, resume="00001-fces")
+    assert caught.value.hint == "--resume 00001-faces"
+
+
+def test_resume_refuses_changed_settings_and_faces_by_name(runs, tiny):
+    create(runs, tiny, DATA)
+    changed = replace(tiny, batch=8, model=replace(tiny.model, width=0.125))
+    with pytest.raises(ConfigError) as caught:
+        find(runs, changed, OTHER, resume="1")
+    lines = caught.value.message.splitlines()
+    assert "--width is 0.125: the run 00001-32px has 0.0625" in lines
+    assert "--batch is 8: the run 00001-32px has 4" in lines
+    assert any("other faces" in line for line in lines)
+    assert "--override" in caught.value.hint
+
+
+def test_override_takes_the_change_and_records_it(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, 5)
+    found = find(runs, replace(tiny, batch=8), OTHER, resume="1", override=True)
+    assert found is not None
+    found.store()
+    stored = read_run(run.folder)
+    assert stored.config.batch == 8
+    assert stored.data == OTHER
+    assert stored.overrides == ({"iteration": 5, "changed": {"--batch": 8, "data": OTHER}},)
+
+
+def test_override_cannot_change_the_networks(runs, tiny):
+    create(runs, tiny, DATA)
+    changed = replace(tiny, model=replace(tiny.model, width=0.125))
+    with pytest.raises(ConfigError, match=r"--width is 0\.125"):
+        find(runs, changed, DATA, resume="1", override=True)
+
+
+def test_resume_ignores_a_name_that_was_not_given(runs, tiny):
+    create(runs, replace(tiny, name="faces"), DATA)
+    found = find(runs, tiny, DATA, resume="1")
+    assert found is not None
+    assert found.config.name == "faces"
+
+
+def test_resume_refuses_iters_that_are_done(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, 10)
+    with pytest.raises(ConfigError, match="--iters is 7: the run 00001-32px has done 10"):
+        find(runs, replace(tiny, iters=7), DATA, resume="1")
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"resume": "1", "restart": True}, {"override": True}], ids=str
+)
+def test_arguments_that_exclude_each_other_are_refused(runs, tiny, arguments):
+    with pytest.raises(ConfigError):
+        find(runs, tiny, DATA, **arguments)
+
+
+def test_a_damaged_run_is_passed_over_and_named_when_asked_for(runs, tiny):
+    run = create(runs, tiny, DATA)
+    (run.folder / "config.json").write_text("{")
+    assert list_runs(runs) == []
+    assert find(runs, tiny, DATA) is None
+    with pytest.raises(CheckpointError, match=r"cannot read .*config\.json"):
+        find(runs, tiny, DATA, resume="1")
+
+
+def test_settings_of_a_later_facegan_are_named(runs, tiny):
+    run = create(runs, tiny, DATA)
+    path = run.folder / "config.json"
+    value = json.loads(path.read_bytes())
+    value["train"]["ema_kimg"] = 1
+    path.write_text(json.dumps(value))
+    with pytest.raises(CheckpointError, match="unknown setting 'ema_kimg'"):
+        read_run(run.folder)
+
+
+def test_a_run_is_trained_by_one_process_at_a_time(runs, tiny):
+    run = create(runs, tiny, DATA)
+    with run.locked(), pytest.raises(WorkspaceError, match="being trained by another process"):
+        run.locked().__enter__()
+    with run.locked():
+        pass
+
+
+def test_half_written_files_go_when_a_run_is_taken_up(runs, tiny):
+    run = create(runs, tiny, DATA)
+    reach(run, 5)
+    half = run.checkpoints / ".iter-00000007.safetensors.12345678.tmp"
+    half.write_bytes(b"half")
+    with run.locked():
+        assert not half.exists()
+    assert run.reached == 5
+
+
+def test_same_runs_are_found_finished_or_not(runs, tiny):
+    first = create(runs, tiny, DATA)
+    reach(first, tiny.iters)
+    second = create(runs, tiny, DATA)
+    create(runs, replace(tiny, seed=3), DATA)
+    assert [run.folder for run in same_runs(runs, tiny, DATA)] == [first.folder, second.folder]
+
+
+def test_changed_settings_name_options():
+    from facegan.config import TrainConfig
+
+    assert changed_settings(TrainConfig(), TrainConfig(iters=3, name="x", beta2=0.9)) == {
+        "--beta2": (0.999, 0.9)
+    }
+
+
+def test_identity_follows_the_faces_and_not_their_place(make_shards):
+    first, moved = make_shards(folder="a"), make_shards(folder="b")
+    other = make_shards(seed=1, folder="c")
+    assert data_identity(first) == data_identity(moved)
+    assert data_identity(first) != data_identity(other)
+    assert json.loads(json.dumps(data_identity(first))) == data_identity(first)

@@ -32,7 +32,8 @@ types: $(STAMP)
 
 # One torch thread a worker: two workers on two cores, each test the same on any machine.
 unit: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow and not gpu and not timed"
+	$(BIN)/pytest -q -m timed tests/cli
 
 slow: $(STAMP)
 	OMP_NUM_THREADS=2 $(BIN)/pytest -q -m "slow and not gpu"

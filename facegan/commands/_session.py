@@ -18,6 +18,7 @@ from facegan.core.files import Workspace
 from facegan.core.interrupt import stop_on_signals
 
 JSON_SCHEMA = 1
+HELP_OPTIONS = ["-h", "--help"]
 EXIT_INTERRUPTED = 130
 NESTED = "facegan.nested"
 """Key in Click's shared `ctx.meta`: set while `facegan run` shows the results itself."""
@@ -84,7 +85,12 @@ def command(
         decorated: Callable[..., Any] = click.pass_context(wrapped)
         for option in reversed(_common_options(workspace, dry_run)):
             decorated = option(decorated)
-        return click.command(name, cls=Command, examples=examples)(decorated)
+        return click.command(
+            name,
+            cls=Command,
+            examples=examples,
+            context_settings={"help_option_names": HELP_OPTIONS},
+        )(decorated)
 
     return decorate
 

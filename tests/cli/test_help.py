@@ -29,6 +29,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert "scrape" in done.stdout
 
 
+@pytest.mark.timed
 def test_help_answers_within_a_fifth_of_a_second() -> None:
     console_script = str(Path(sys.executable).parent / "facegan")
     best = min(seconds([console_script, "--help"]) for _ in range(5))

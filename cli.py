@@ -105,8 +105,8 @@ def facegan(ctx: click.Context, config: Path | None) -> None:
         from facegan.core.settings import default_map
 
         commands = {name: _parameters(ctx, name) for name in COMMANDS}
-        ctx.default_map = default_map(path, commands, SHARED_SETTINGS)
-    ctx.obj = path
+        ctx.default_map = default_map(path, commands, SHARED_SETTINGS, apart=("demo",))
+    ctx.obj["config"] = path
 
 
 def _parameters(ctx: click.Context, name: str) -> list[str]:
@@ -122,8 +122,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(args: list[str]) -> int:
+    flags = {"json": "--json" in args, "debug": "--debug" in args}
     try:
-        result = facegan.main(args, prog_name="facegan", standalone_mode=False)
+        result = facegan.main(args, prog_name="facegan", standalone_mode=False, obj=flags)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
@@ -131,26 +132,28 @@ def _run(args: list[str]) -> int:
         return EXIT_USAGE
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "facegan --help"
-        return _fail(args, ConfigError(error.format_message(), hint=hint))
+        return _fail(flags, ConfigError(error.format_message(), hint=hint))
     except FaceganError as error:
-        return _fail(args, error)
+        return _fail(flags, error)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted", err=True)
+        click.echo("\ninterrupted; the same command goes on", err=True)
+        if flags["json"]:
+            _print_json(None, "Interrupted", "interrupted", None, EXIT_INTERRUPTED)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not an error, and nothing more to say.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _bug(args, error)
+        return _bug(flags, error)
 
 
-def _fail(args: list[str], error: FaceganError) -> int:
-    if "--debug" in args:
+def _fail(flags: dict[str, Any], error: FaceganError) -> int:
+    if flags["debug"]:
         import traceback
 
         traceback.print_exception(error)
-    if "--json" in args:
+    if flags["json"]:
         _print_json(error, error.code, error.message, error.hint, error.exit_code)
     where = f"{error.stage}: " if error.stage else ""
     click.secho(f"error: {where}{error.message}", fg="red", err=True)
@@ -159,11 +162,11 @@ def _fail(args: list[str], error: FaceganError) -> int:
     return error.exit_code
 
 
-def _bug(args: list[str], error: Exception) -> int:
+def _bug(flags: dict[str, Any], error: Exception) -> int:
     import traceback
 
     traceback.print_exception(error)
-    if "--json" in args:
+    if flags["json"]:
         _print_json(error, type(error).__name__, str(error), None, EXIT_BUG)
     click.secho(
         "error: this is a bug in facegan; please report the lines above", fg="red", err=True
@@ -172,7 +175,7 @@ def _bug(args: list[str], error: Exception) -> int:
 
 
 def _print_json(
-    error: Exception, code: str, message: str, hint: str | None, exit_code: int
+    error: Exception | None, code: str, message: str, hint: str | None, exit_code: int
 ) -> None:
     import json
 

@@ -11,13 +11,13 @@ from facegan.config import SampleConfig, ScoreConfig
 from facegan.core.catalog import Catalog
 from facegan.core.errors import CheckpointError
 from facegan.core.events import Listener, silent
-from facegan.core.files import Workspace
+from facegan.core.files import Workspace, sha256_of_file
 from facegan.device import resolve_device
 from facegan.ledger import sync_runs
-from facegan.runs import list_runs, named
+from facegan.runs import list_runs, named, read_run
 from facegan.sample import Samples, generate, latents, write_samples
 from facegan.score import inception, weights
-from facegan.score.run import ScoreResult, score, write_scores
+from facegan.score.run import ScoreResult, read_scores, score, write_scores
 
 if TYPE_CHECKING:
     from facegan.animate import Animation
@@ -108,6 +108,27 @@ def score_run(
         mean = result.score.mean
         catalog.record_score(run.name, iteration, "inception_score", mean, record)
     return RunScore(run.name, iteration, path, result)
+
+
+def known_score(config: ScoreConfig, run: Path) -> dict[str, Any] | None:
+    """The newest record of `scores.json` for this checkpoint, these settings and weights.
+
+    Raises:
+        ScoreError: the file or the weights cannot be read.
+    """
+    wanted = {
+        "iteration": read_run(run).reached,
+        "samples": config.samples,
+        "splits": config.splits,
+        "sample_seed": config.seed,
+    }
+    local = Path(config.weights) if config.weights else None
+    sha256 = sha256_of_file(local) if local else weights.TORCHVISION_INCEPTION.sha256
+    for record in reversed(read_scores(run / "scores.json")):
+        same = all(record.get(key) == value for key, value in wanted.items())
+        if same and record["protocol"]["weights_sha256"] == sha256:
+            return record
+    return None
 
 
 def plot_run(run: Path) -> list[Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -16,12 +18,27 @@ class Option(click.Option):
         self.group = group
 
 
+TYPED = "facegan.typed"
+"""Key in Click's shared `ctx.meta`: command name -> its words as they were typed."""
+
+
+def typed_line(ctx: click.Context) -> str:
+    """The command line of a context, quoted for a shell."""
+    words: Sequence[str] = ctx.meta.get(TYPED, {}).get(ctx.info_name, ())
+    return shlex.join(("facegan", str(ctx.info_name), *words))
+
+
 class Command(click.Command):
     """A command whose help begins with examples."""
 
     def __init__(self, *args: Any, examples: tuple[str, ...] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remember the words, then parse them."""
+        ctx.meta.setdefault(TYPED, {})[ctx.info_name] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Examples, then the text."""

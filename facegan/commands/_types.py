@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -35,10 +36,10 @@ class Quantity(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Parse one value; a number is taken as it is."""
-        number = float(value) if isinstance(value, int | float) else None
+        number = value if isinstance(value, int | float) else None
         if number is None:
             number = parse_quantity(str(value), self.units)
-        if number is None or number != int(number):
+        if number is None or not math.isfinite(number) or number != int(number):
             self.fail(f"{value!r} is no {self.name}, such as {self.example}", param, ctx)
         return int(number)
 

@@ -57,7 +57,7 @@ def _settings(root: click.Context, group: click.Group, name: str) -> list[dict[s
                     "name": parameter.opts[-1].lstrip("-"),
                     "value": plain,
                     "source": kind,
-                    "from": f"{kind} {ctx.find_root().obj}" if kind == "file" else kind,
+                    "from": f"{kind} {ctx.find_root().obj['config']}" if kind == "file" else kind,
                 }
             )
     return rows

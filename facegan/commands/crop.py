@@ -16,10 +16,11 @@ from facegan.commands._types import COUNT
     "crop",
     examples=(
         "facegan crop",
-        "facegan crop --detector haar --margin 0 --faces all",
+        "facegan crop --detector haar --margin 0 --faces all --search-px 4096",
         "facegan crop --size 512 --model face_detection_yunet_2023mar.onnx",
     ),
     dry_run=True,
+    stops_softly=True,
 )
 @option("--size", type=int, default=256, group="Crops", help="Side in pixels, 32 to 1024.")
 @option("--margin", type=float, default=0.1, group="Crops", help="Added round the box: its share.")
@@ -27,7 +28,8 @@ from facegan.commands._types import COUNT
 @option("--min-face-px", type=int, default=50, group="Crops", help="Smaller ones are rejected.")
 @option("--detector", default="auto", group="Detector", help="auto, haar or yunet.")
 @option(
-    "--model", type=click.Path(path_type=Path, dir_okay=False), default=None, group="Detector",
+    "--model", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None, group="Detector",
     help="YuNet's model file.  [default: the cached one]",
 )  # fmt: skip
 @option("--score-threshold", type=float, default=0.6, group="Detector", help="YuNet's least score.")
@@ -67,8 +69,8 @@ def command(session: Session, workers: int | None, **settings: Any) -> Result:
         "pending": report.pending,
         "seconds": report.seconds,
     }
-    following = "facegan crop" if stopped else "facegan train"
-    return Result(data, lines, session.flag(following), interrupted=stopped)
+    following = session.again if stopped else session.flag("facegan train")
+    return Result(data, lines, following, interrupted=stopped)
 
 
 def _plan(session: Session, config: Any) -> Result:

@@ -13,12 +13,15 @@ from facegan.commands._types import COUNT
 
 QUERY = "drawn portrait"
 SIZE, WIDTH = "64", "0.25"
+RECIPE = ("--learning-rate", "2e-4", "--sample-every", "50")
+"""The DCGAN paper's rate, twice the reference's: faces come sooner, which is what a demo is for."""
 
 
 @facegan_command(
     "demo",
     examples=("facegan demo", "facegan demo --iters 3k --portraits 600"),
     workspace="facegan-demo",
+    stops_softly=True,
 )
 @option("--portraits", type=click.IntRange(min=32), default=300, help="How many are drawn.")
 @option("--iters", type=COUNT, default=600, help="Iterations of the training.")
@@ -28,37 +31,50 @@ def command(session: Session, portraits: int, iters: int) -> Result:
     A web server on this machine answers as Bing does and offers drawn portraits. The real scraper,
     cropper, sharder, trainer and sampler work on them, at 64 px and a quarter of the width.
     """
-    from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir, is_cached
     from pipeline.demo_pictures import WITHOUT_A_FACE
     from pipeline.gallery import Gallery
 
     images = portraits + WITHOUT_A_FACE
+    scored = _has_weights()
     with Gallery(_pictures(session, portraits, images)) as gallery:
         server = ("--base-url", gallery.base_url, "--allow-host", gallery.host)
-        train = ("--size", SIZE, "--width", WIDTH, "--iters", str(iters), "--sample-every", "50")
-        scored = is_cached(TORCHVISION_INCEPTION)
+        train = ("--size", SIZE, "--width", WIDTH, "--iters", str(iters), *RECIPE)
         steps = [
             Step("scrape", (QUERY, "--limit", str(images), *server)),
             Step("crop", ("--detector", "haar", "--size", SIZE)),
             Step("train", (*train, "--unless-finished")),
-            Step("sample"),
-            Step("plot"),
-            Step("animate"),
-            *([Step("score", ("--samples", "500"))] if scored else []),
+            Step("sample", of_the_run=True),
+            Step("plot", of_the_run=True),
+            Step("animate", of_the_run=True),
         ]
-        results = run_steps(session, steps)
-    done = chain_result(session, results, again="facegan demo")
+        if scored:
+            steps.append(Step("score", ("--samples", "200", "--unless-scored"), of_the_run=True))
+        results = run_steps(session, steps, isolated=True)
+    done = chain_result(session, steps, results)
     if done.interrupted:
         return done
+    lines = _pictures_made(results) + ([] if scored else _score_skipped(session))
     data = {**done.data, "score_skipped": not scored}
-    lines = [*_pictures_made(results)]
-    if not scored:
-        where = cache_dir() / TORCHVISION_INCEPTION.name
-        lines.append(f"score skipped: Inception-v3's weights are not at {where}; with a network,")
-        lines.append(
-            f"  `facegan score --workspace {session.workspace.root}` fetches them (104 MiB)"
-        )
     return Result(data, tuple(lines), 'facegan run "artist"')
+
+
+def _has_weights() -> bool:
+    """Whether Inception-v3's weights are in the cache, whole: the demo fetches nothing."""
+    from facegan.core.files import sha256_of_file
+    from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir
+
+    path = cache_dir() / TORCHVISION_INCEPTION.name
+    return path.is_file() and sha256_of_file(path) == TORCHVISION_INCEPTION.sha256
+
+
+def _score_skipped(session: Session) -> list[str]:
+    from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir
+
+    return [
+        f"score skipped: Inception-v3's weights are not at "
+        f"{cache_dir() / TORCHVISION_INCEPTION.name};",
+        f"  where there is a network, `{session.flag('facegan score')}` fetches them (104 MiB)",
+    ]
 
 
 def _pictures(session: Session, count: int, images: int) -> dict[str, bytes]:
@@ -74,13 +90,12 @@ def _pictures(session: Session, count: int, images: int) -> dict[str, bytes]:
     return pictures(count)
 
 
-def _pictures_made(results: list[tuple[str, Result]]) -> list[str]:
+def _pictures_made(results: dict[str, Result]) -> list[str]:
     """The lines that name what there is to look at."""
-    by_name = dict(results)
-    run = Path(str(by_name["train"].data["path"]))
+    run = Path(str(results["train"].data["path"]))
     return [
         "Look at what was made:",
-        f"  {by_name['sample'].data['grid']}   samples of the trained generator",
-        f"  {by_name['animate'].data['path']}   how they came about",
+        f"  {results['sample'].data['grid']}   samples of the trained generator",
+        f"  {results['animate'].data['path']}   how they came about",
         f"  {run / 'plots' / 'losses.png'}   the losses, and more plots beside it",
     ]

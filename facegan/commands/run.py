@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from facegan.commands._chain import Step, chain_result, run_steps
+from facegan.commands._chain import Step, chain_result, parse_steps, run_steps
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 
@@ -18,6 +18,7 @@ OPTIONS = {
     "score": ("samples", "weights", "device"),
 }
 """Which options of `facegan run` go to which stage."""
+OF_THE_RUN = ("sample", "score")
 
 
 @facegan_command(
@@ -26,6 +27,7 @@ OPTIONS = {
         'facegan run "artist" --limit 1000 --iters 50000 --batch 16',
         'facegan run "artist" --source portraits --limit 300 --size 64 --width 0.25 --iters 3k',
     ),
+    stops_softly=True,
 )
 @click.argument("query")
 @option("--limit", default=None, metavar="N", group="Scrape", help="Images to keep.")
@@ -55,13 +57,35 @@ def command(session: Session, query: str, **options: Any) -> Result:
     environment say. Run again, it takes up where it stopped; a stage's error ends it with that
     stage's exit code.
     """
-    fixed = {"scrape": (query,), "train": ("--unless-finished",)}
+    fixed = {
+        "scrape": (query,),
+        "train": ("--unless-finished",),
+        "score": ("--unless-scored",),
+    }
     steps = [
-        Step(name, (*fixed.get(name, ()), *_given(options, names)))
+        Step(name, (*fixed.get(name, ()), *_given(options, names)), name in OF_THE_RUN)
         for name, names in OPTIONS.items()
     ]
+    _check(parse_steps(session, steps))
     results = run_steps(session, steps)
-    return chain_result(session, results, again=f'facegan run "{query}"')
+    return chain_result(session, steps, results)
+
+
+def _check(parameters: dict[str, dict[str, Any]]) -> None:
+    """Find what cannot be before the first step, not after hours of it.
+
+    Raises:
+        ConfigError: a setting of the training or the scoring cannot be.
+        MissingDependencyError: the device is not here.
+    """
+    from facegan.config import ModelConfig, ScoreConfig, TrainConfig
+    from facegan.device import resolve_device
+
+    train, score = parameters["train"], parameters["score"]
+    model = ModelConfig(width=train["width"])
+    TrainConfig(model=model, iters=train["iters"], batch=train["batch"]).validate()
+    ScoreConfig(samples=score["samples"], splits=score["splits"]).validate()
+    resolve_device(train["device"])
 
 
 def _given(options: dict[str, Any], names: tuple[str, ...]) -> list[str]:

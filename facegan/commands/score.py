@@ -22,11 +22,17 @@ from facegan.commands._types import COUNT
 @option("--seed", type=int, default=0, group="Scoring", help="Fixes latents and splits.")
 @option("--batch", type=COUNT, default=16, group="Scoring", help="Images computed together.")
 @option(
-    "--weights", type=click.Path(path_type=Path, dir_okay=False), default=None, group="Scoring",
+    "--weights", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    default=None, group="Scoring",
     help="Inception-v3's weights.  [default: fetched once and kept]",
 )  # fmt: skip
 @option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
-def command(session: Session, run: str | None, weights: Path | None, **settings: Any) -> Result:
+@option(
+    "--unless-scored", is_flag=True, group="Scoring", help="Do nothing where this was measured."
+)
+def command(
+    session: Session, run: str | None, weights: Path | None, unless_scored: bool, **settings: Any
+) -> Result:
     """Measure RUN (a name or a number; by default the last one) by its Inception Score.
 
     The score is high when each sample looks like one class of ImageNet and all together like many.
@@ -34,10 +40,14 @@ def command(session: Session, run: str | None, weights: Path | None, **settings:
     and look at the pictures.
     """
     from facegan.config import ScoreConfig
-    from facegan.outputs import run_folder, score_run
+    from facegan.outputs import known_score, run_folder, score_run
 
     config = ScoreConfig(weights=str(weights) if weights else None, **settings)
     folder = run_folder(session.workspace.runs, run)
+    if unless_scored and (known := known_score(config, folder)):
+        mean, std = known["mean"], known["std"]
+        line = f"Inception Score {mean:.3f} ± {std:.3f} of {known['samples']} samples, measured"
+        return Result(known, (f"{line} {known['created_at']}",), session.flag("facegan plot"))
     done = score_run(config, session.workspace, folder, listener=session.listener)
     measured = done.result.score
     lines = (

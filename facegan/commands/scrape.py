@@ -20,6 +20,7 @@ from facegan.commands._types import BYTES, COUNT
         'facegan scrape "family" --source folder --folder ~/Pictures',
     ),
     dry_run=True,
+    stops_softly=True,
 )
 @click.argument("query")
 @option("--limit", type=COUNT, default=1000, group="Search", help="Images to keep for the query.")
@@ -74,8 +75,8 @@ def command(session: Session, query: str, **settings: Any) -> Result:
         f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}",
         f'{report.images} images for "{query}" in {session.workspace.images}',
     )
-    again = f'facegan scrape "{query}"' if report.stopped else "facegan crop"
-    return Result(report.as_dict(), lines, session.flag(again), interrupted=report.stopped)
+    following = session.again if report.stopped else session.flag("facegan crop")
+    return Result(report.as_dict(), lines, following, interrupted=report.stopped)
 
 
 def _plan(session: Session, config: Any) -> Result:

@@ -17,6 +17,7 @@ from facegan.commands._types import BYTES
     "shard",
     examples=("facegan shard", "facegan shard ~/faces --size 64"),
     dry_run=True,
+    stops_softly=True,
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @option("--size", type=int, default=None, help="Side in pixels.  [default: the crops', else 256]")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from facegan.commands._session import Result, Session, option
+from facegan.commands._session import Result, Session, given, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import COUNT, DURATION
 
@@ -20,6 +22,7 @@ from facegan.commands._types import COUNT, DURATION
         "facegan train --resume 1 --iters 100k",
     ),
     dry_run=True,
+    stops_softly=True,
 )
 @option("--iters", type=COUNT, default=50_000, group="Training", help="Iterations in all.")
 @option("--batch", type=COUNT, default=16, group="Training", help="Images in a batch.")
@@ -72,8 +75,11 @@ def command(
     from facegan.core.shards import open_index
 
     shards = shards or session.workspace.shards
-    size = size or open_index(shards).image_size
-    config = TrainConfig(model=ModelConfig(image_size=size, width=width), **settings)
+    if resume is None:
+        size = size or open_index(shards).image_size
+        config = TrainConfig(model=ModelConfig(image_size=size, width=width), **settings)
+    else:
+        config = _resumed(session, resume, {"size": size, "width": width, **settings})
     if session.dry_run:
         return _plan(session, config.validate(), shards, resume, restart, override)
     if unless_finished and (ended := _ended(session, config, shards)):
@@ -95,7 +101,20 @@ def command(
         )
     finally:
         sync_runs(session.workspace)
-    return _result(session, config, done)
+    return _result(session, config, shards, done)
+
+
+def _resumed(session: Session, name: str, options: Mapping[str, Any]) -> Any:
+    """The settings of the run that goes on, with those changed that the user gave."""
+    from dataclasses import replace
+
+    from facegan.runs import named
+
+    stored = named(session.workspace.runs, name).config
+    changed = {name: options[name] for name in options.keys() & given()}
+    sizes = {"size": "image_size", "width": "width"}
+    model = {sizes[name]: changed.pop(name) for name in sizes if name in changed}
+    return replace(stored, model=replace(stored.model, **model), **changed)
 
 
 def _ended(session: Session, config: Any, shards: Path) -> Result | None:
@@ -114,7 +133,7 @@ def _ended(session: Session, config: Any, shards: Path) -> Result | None:
     return Result(data, (line,), session.flag("facegan sample"))
 
 
-def _result(session: Session, config: Any, done: Any) -> Result:
+def _result(session: Session, config: Any, shards: Path, done: Any) -> Result:
     from facegan.commands._table import seconds_text
 
     name = done.run_dir.name
@@ -122,7 +141,8 @@ def _result(session: Session, config: Any, done: Any) -> Result:
         f"run {name}: iteration {done.iteration} of {config.iters} "
         f"({seconds_text(done.seconds)}), in {done.run_dir}"
     )
-    again = session.flag(f"facegan train --resume {name} --iters {config.iters}")
+    folder = ("--shards", str(shards)) if shards != session.workspace.shards else ()
+    again = session.flag(shlex.join(("facegan", "train", "--resume", name, *folder)))
     data = {
         "run": name,
         "path": str(done.run_dir),

@@ -11,6 +11,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextlib.contextmanager
+def default_signals() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM raise KeyboardInterrupt, whatever handlers stand."""
+    with _handlers(signal.default_int_handler):
+        yield
+
+
+@contextlib.contextmanager
 def stop_on_signals(on_first: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """Yield `should_stop`, which turns true at the first SIGINT or SIGTERM.
 
@@ -28,9 +35,16 @@ def stop_on_signals(on_first: Callable[[], None]) -> Iterator[Callable[[], bool]
         stopping = True
         on_first()
 
+    with _handlers(handle):
+        yield lambda: stopping
+
+
+@contextlib.contextmanager
+def _handlers(handle: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Set the handler of both signals for the block."""
     before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
-        yield lambda: stopping
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

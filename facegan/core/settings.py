@@ -37,7 +37,10 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def default_map(
-    path: Path, commands: Mapping[str, Iterable[str]], shared: Iterable[str]
+    path: Path,
+    commands: Mapping[str, Iterable[str]],
+    shared: Iterable[str],
+    apart: Iterable[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Read a file into Click's `default_map`: command -> parameter -> value.
 
@@ -45,6 +48,7 @@ def default_map(
         path: the settings file.
         commands: the parameters of each command; dashes and underscores are the same.
         shared: parameters that may stand at the top of the file, for every command.
+        apart: commands that take nothing from the top of the file.
 
     Raises:
         ConfigError: as `read_file`, or a table or key that no command knows; all are named.
@@ -53,7 +57,7 @@ def default_map(
     common = {_key(k): v for k, v in values.items() if not isinstance(v, dict)}
     problems = _unknown(path, "", common, set(shared))
     result: dict[str, dict[str, Any]] = {
-        name: {k: v for k, v in common.items() if k in set(parameters)}
+        name: {k: v for k, v in common.items() if k in set(parameters) and name not in set(apart)}
         for name, parameters in commands.items()
     }
     tables = {name: table for name, table in values.items() if isinstance(table, dict)}

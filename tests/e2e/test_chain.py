@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,6 +85,46 @@ def test_chain_ends_with_the_error_and_exit_code_of_its_stage(
     assert done["exit"] == 7
     assert done["error"]["at_stage"] == "crop"
     assert done["error"]["code"] == "NothingProducedError"
+
+
+def test_chain_follows_its_own_run_when_there_is_a_newer_one(
+    facegan: Facegan, weights: Path
+) -> None:
+    chain = (*CHAIN, "--weights", str(weights))
+    first = facegan(*chain)["result"]["stages"]["train"]["run"]
+    other = facegan("train", "--width", "0.25", "--iters", "1", "--batch", "2")
+    assert other["result"]["run"] != first
+    again = facegan(*chain)["result"]["stages"]
+    assert again["train"]["run"] == first
+    assert first in again["sample"]["grid"]
+    assert again["score"]["run"] == first
+
+
+def test_chain_finds_a_bad_option_before_its_first_step(facegan: Facegan, tmp_path: Path) -> None:
+    for option in (("--iters", "manny"), ("--iters", "0"), ("--weights", "none"), ("--width", "9")):
+        done = facegan("run", "somebody", "--source", "portraits", "--limit", "2", *option)
+        assert done["exit"] == 2, done
+    assert facegan("run", "x", "--device", "tpu")["exit"] == 2
+    assert not (tmp_path / "data").exists()
+
+
+def test_interrupted_chain_names_the_line_that_goes_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "cli"]
+    long = [*CHAIN, "--iters", "100000"]
+    with subprocess.Popen(
+        [*words, *long], cwd=tmp_path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("train: from iteration"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    again = out.rpartition("go on: ")[2].strip()
+    assert again == shlex.join(["facegan", *long])
+    assert (tmp_path / "data/runs/00001-32px/checkpoints").is_dir()
+    assert not list((tmp_path / "data/runs/00001-32px").glob("scores.json"))
 
 
 def flat_picture() -> bytes:

@@ -1,0 +1,106 @@
+"""`facegan train` as a process: interrupted, taken up again, refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from facegan.core.shards import Entry, write_shards
+from facegan.images import encode_png
+
+from .conftest import Run
+
+SMALL = ("--width", "0.25", "--batch", "4", "--checkpoint-every", "1k", "--sample-every", "1k")
+
+
+@pytest.fixture(autouse=True)
+def shards(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
+    entries = [Entry(f"{i:04d}", encode_png(picture), {}) for i, picture in enumerate(pictures)]
+    folder = tmp_path / "data/shards"
+    write_shards(folder, entries, image_size=32, config={"source": "folder"})
+    return folder
+
+
+def interrupt(tmp_path: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Start training, send Ctrl-C once it has begun, wait for its end."""
+    command = [sys.executable, "-m", "cli", "train", *SMALL, *args]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        begun = []
+        for line in process.stderr:
+            begun.append(line)
+            if line.startswith("train: from iteration"):
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, "".join(begun) + err)
+
+
+def test_ctrl_c_saves_and_names_the_command_that_goes_on(facegan: Run, tmp_path: Path) -> None:
+    stopped = interrupt(tmp_path, "--iters", "100k")
+    assert stopped.returncode == 130, stopped.stderr
+    assert "go on: facegan train --resume 00001-32px" in stopped.stdout
+    reached = json.loads(facegan("status", "--json").stdout)["result"]["runs"][0]["iteration"]
+    assert 0 < reached < 100_000
+
+    line = stopped.stdout.rpartition("go on: ")[2]
+    words = shlex.split(line)[1:]
+    more = facegan(*words, "--iters", str(reached + 2), "--json")
+    assert more.returncode == 0, more.stderr
+    result = json.loads(more.stdout)["result"]
+    assert result["run"] == "00001-32px"
+    assert result["iteration"] == reached + 2
+    assert result["settings"]["model"]["width"] == 0.25
+
+
+def test_resume_refuses_a_changed_setting_by_name(facegan: Run) -> None:
+    assert facegan("train", *SMALL, "--iters", "2").returncode == 0
+    refused = facegan("train", "--resume", "1", "--iters", "4", "--batch", "8")
+    assert refused.returncode == 2
+    assert "--batch is 8: the run 00001-32px has 4" in refused.stderr
+    allowed = facegan("train", "--resume", "1", "--iters", "4", "--batch", "8", "--override")
+    assert allowed.returncode == 0, allowed.stderr
+
+
+def test_a_finished_run_is_left_alone_when_asked(facegan: Run) -> None:
+    first = facegan("train", *SMALL, "--iters", "2")
+    assert "iteration 2 of 2" in first.stdout
+    again = facegan("train", *SMALL, "--iters", "2", "--unless-finished")
+    assert "nothing to do" in again.stdout
+    assert "begin a new run" in facegan("train", *SMALL, "--iters", "2", "--dry-run").stdout
+
+
+def test_a_corrupt_shard_ends_training_before_it_begins(facegan: Run, shards: Path) -> None:
+    tar = next(shards.glob("*.tar"))
+    data = bytearray(tar.read_bytes())
+    data[700] ^= 0xFF
+    tar.write_bytes(data)
+    done = facegan("train", *SMALL, "--iters", "2")
+    assert done.returncode == 3
+    assert "corrupt" in done.stderr
+    assert not (shards.parent / "runs").exists()
+
+
+def test_a_corrupt_checkpoint_is_passed_over_with_a_warning(facegan: Run, tmp_path: Path) -> None:
+    short = ("--width", "0.25", "--batch", "4", "--checkpoint-every", "1")
+    assert facegan("train", *short, "--iters", "3").returncode == 0
+    newest = tmp_path / "data/runs/00001-32px/checkpoints/iter-00000003.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = facegan("train", *short, "--iters", "4")
+    assert done.returncode == 0, done.stderr
+    assert "warning" in done.stderr
+    assert "iteration 4 of 4" in done.stdout

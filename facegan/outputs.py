@@ -124,11 +124,15 @@ def known_score(config: ScoreConfig, run: Path) -> dict[str, Any] | None:
     }
     local = Path(config.weights) if config.weights else None
     sha256 = sha256_of_file(local) if local else weights.TORCHVISION_INCEPTION.sha256
-    for record in reversed(read_scores(run / "scores.json")):
-        same = all(record.get(key) == value for key, value in wanted.items())
-        if same and record["protocol"]["weights_sha256"] == sha256:
-            return record
-    return None
+    return next(
+        (
+            record
+            for record in reversed(read_scores(run / "scores.json"))
+            if all(record.get(key) == value for key, value in wanted.items())
+            and record["protocol"]["weights_sha256"] == sha256
+        ),
+        None,
+    )
 
 
 def plot_run(run: Path) -> list[Path]:

@@ -13,7 +13,6 @@ References:
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,10 +22,10 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import platformdirs
 from cv2.data import haarcascades
 from cv2.typing import MatLike
 
+from facegan.core.cache import cache_dir
 from facegan.core.errors import MissingDependencyError, WorkspaceError
 from facegan.core.files import sha256_of
 from facegan.core.records import Box, Face
@@ -81,9 +80,8 @@ class ResolvedDetector:
 
 
 def model_path() -> Path:
-    """Where YuNet's model is kept: FACEGAN_CACHE, else the user's cache folder."""
-    folder = os.environ.get("FACEGAN_CACHE") or platformdirs.user_cache_dir("facegan")
-    return Path(folder) / MODEL_NAME
+    """Where YuNet's model is kept: `$FACEGAN_CACHE/models`, else under the user's cache folder."""
+    return cache_dir() / "models" / MODEL_NAME
 
 
 def resolve(config: CropConfig) -> ResolvedDetector:

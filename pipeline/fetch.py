@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import (
-    DecodeError,
     HTTPError,
     LocationValueError,
     NameResolutionError,
@@ -29,6 +29,11 @@ REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SMALL_BODY_BYTES = 16 * 1024
 """An error page up to this size is read, so that its connection can be used again."""
 DETAIL_LETTERS = 300
+
+PACKED = frozenset({"gzip", "x-gzip", "deflate"})
+"""Content-Encodings that are unpacked here; the bytes of any other are judged as they are."""
+ZLIB_OR_GZIP = zlib.MAX_WBITS + 32
+"""zlib's word for: the data say themselves which of the two they are."""
 
 REASON_OF_STATUS = {
     403: Reason.HTTP_403,
@@ -85,8 +90,8 @@ def fetch_image(url: str, transport: Transport) -> Fetched | Outcome:
 
     Returns:
         The image, or an outcome: rejected (http_403, http_404, http_410, http_4xx, bad_address,
-        blocked_address, too_many_redirects, too_large, and `inspect`'s reasons) or failed
-        (http_429, http_5xx, timeout, connection, short_body).
+        blocked_address, too_many_redirects, too_large, decode_failed, and `inspect`'s reasons) or
+        failed (http_429, http_5xx, timeout, connection, short_body).
     """
     config, began = transport.config, transport.clock()
     transport.deadline.at = began + config.deadline_s
@@ -155,12 +160,34 @@ def _body(answer: BaseHTTPResponse, transport: Transport) -> bytes:
         raise _too_large(limit)
     chunks, size = [], 0
     with _troubles(transport, Reason.SHORT_BODY):
-        for chunk in answer.stream(CHUNK_BYTES):
+        # Not decoded by urllib3, which before 2.6 unpacks a chunk whole, however large that is.
+        arriving = answer.stream(CHUNK_BYTES, decode_content=False)
+        packed = answer.headers.get("Content-Encoding", "").strip().lower() in PACKED
+        for chunk in _unpacked(arriving) if packed else arriving:
             size += len(chunk)
             if size > limit:
                 raise _too_large(limit)
             chunks.append(chunk)
     return b"".join(chunks)
+
+
+def _unpacked(arriving: Iterable[bytes]) -> Iterator[bytes]:
+    """What gzip or zlib packed, CHUNK_BYTES at most at a time; what follows its end is not read.
+
+    Raises:
+        zlib.error: it is not packed, or breaks off.
+    """
+    unpacker = zlib.decompressobj(ZLIB_OR_GZIP)
+    for chunk in arriving:
+        left = chunk
+        while left and not unpacker.eof:
+            yield unpacker.decompress(left, CHUNK_BYTES)
+            left = unpacker.unconsumed_tail
+        if unpacker.eof:
+            return
+    yield unpacker.flush()  # some bytes that the last chunk had no room for
+    if not unpacker.eof:
+        raise zlib.error("the packed data break off")
 
 
 def _check_scheme(url: str) -> None:
@@ -205,7 +232,7 @@ def _troubles(transport: Transport, broken: Reason) -> Iterator[None]:
         raise _Trouble(Reason.BLOCKED_ADDRESS, str(error), final=True) from None
     except (LocationValueError, UnicodeError) as error:
         raise _Trouble(Reason.BAD_ADDRESS, str(error), final=True) from None
-    except DecodeError as error:
+    except zlib.error as error:
         raise _Trouble(Reason.DECODE_FAILED, f"transfer: {error}", final=True) from None
     except NewConnectionError as error:
         again = not isinstance(error, NameResolutionError)

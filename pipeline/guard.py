@@ -44,6 +44,9 @@ NEVER = tuple(
         "192.0.0.0/24",  # protocol assignments, and one cloud's metadata
         "168.63.129.16/32",  # another cloud's metadata, on a public address
         "fec0::/10",  # site-local, which Python counts as public
+        "::/96",  # an IPv4 address in IPv6, as it was once written
+        "::ffff:0:0:0/96",  # an IPv4 address that is translated (SIIT)
+        "64:ff9b:1::/48",  # a network's own NAT64, which leads into it
     )
 )
 

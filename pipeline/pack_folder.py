@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import tempfile
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,19 +22,26 @@ from pipeline.crop_config import ShardConfig, available_cpus
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
 from pipeline.pack import unchanged
+from pipeline.sources.names import as_text
 from pipeline.stage import run_stage
 
 FOLDER_SIZE = 256
 """Where --size is not given: the reference's."""
+SCRATCH = ".folder-"
+STALE_S = 3600.0
+"""Age from which a scratch folder was left behind by a call that was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FolderReport:
     """What a folder gave."""
 
-    index: ShardIndex
+    index: ShardIndex | None
+    """None when the reading was stopped: the shards that stood there before stand there still."""
     rejected: Mapping[str, tuple[str, ...]]
     """The files that are not in the shards, by reason."""
+    stopped: bool = False
+    """`should_stop` ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +70,13 @@ def pack_folder(
         shards_dir: gets the shards and their index.
         config: the size of the images, the limits.
         listener: hears the progress, and a Note for each file that is left out.
-        should_stop: true ends the reading early, and nothing is written.
+        should_stop: true ends the reading early; no shards are written then.
         executor: where files are decoded; None is a process for each core.
 
     Raises:
         ConfigError: a setting cannot be.
         WorkspaceError: the folder cannot be read, or the shards cannot be written.
-        NothingProducedError: no file is a usable image, or `should_stop` turned true.
+        NothingProducedError: no file is a usable image.
     """
     config.validate()
     paths = _listed(folder)
@@ -86,12 +95,9 @@ def pack_folder(
             unit="file",
             total=len(paths),
         )
-        if tally.total < len(paths):
-            raise NothingProducedError(
-                f"stopped after {tally.total} of {len(paths)} files; no shards were written",
-                hint=f"facegan shard {folder}",
-            )
-        return FolderReport(_write(collected, shards_dir, size, config), collected.by_reason())
+        stopped = tally.total < len(paths)
+        index = None if stopped else _write(collected, shards_dir, size, config)
+        return FolderReport(index, collected.by_reason(), stopped)
 
 
 def square(task: FolderTask) -> bytes | Rejection:
@@ -129,13 +135,14 @@ class _Collected:
         self._rejected: defaultdict[str, list[str]] = defaultdict(list)
 
     def save(self, task: FolderTask, result: bytes | Rejection | WorkerDied) -> Outcome:
-        name = task.path.relative_to(self._folder).as_posix()
+        name = as_text(task.path.relative_to(self._folder).as_posix())
         if isinstance(result, WorkerDied):
             result = Rejection(Reason.DECODER_CRASHED, "the decoder crashed")
         if isinstance(result, Rejection):
+            detail = as_text(result.detail)
             self._rejected[result.reason].append(name)
-            self._listener(Note("shard", f"{name}: {result.detail}", warning=True))
-            return Outcome(Status.REJECTED, result.reason, result.detail)
+            self._listener(Note("shard", f"{name}: {detail}", warning=True))
+            return Outcome(Status.REJECTED, result.reason, detail)
         key = files.sha256_of(result)
         self.names[key].append(name)
         if len(self.names[key]) > 1:
@@ -179,26 +186,35 @@ def _entries(scratch: Path, files_of: Mapping[str, Mapping[str, str]]) -> Iterat
 
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
-        raise WorkspaceError(f"there is no folder {folder}")
+        raise WorkspaceError(f"there is no folder {as_text(folder)}")
     found = [
         path
         for path in folder.rglob("*")
         if path.is_file() and not any(p.startswith(".") for p in path.relative_to(folder).parts)
     ]
     if not found:
-        raise WorkspaceError(f"there are no files in {folder}")
+        raise WorkspaceError(f"there are no files in {as_text(folder)}")
     return sorted(found)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _scratch(shards_dir: Path) -> Iterator[Path]:
     try:
         shards_dir.mkdir(parents=True, exist_ok=True)
-        place = tempfile.TemporaryDirectory(dir=shards_dir, prefix=".folder-")
+        _sweep(shards_dir)
+        place = tempfile.TemporaryDirectory(dir=shards_dir, prefix=SCRATCH)
     except OSError as error:
         raise files.write_error(shards_dir, error) from error
     with place as name:
         yield Path(name)
+
+
+def _sweep(shards_dir: Path) -> None:
+    """Remove what killed calls left; a folder's time is that of the last file written in it."""
+    for scratch in shards_dir.glob(f"{SCRATCH}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - scratch.stat().st_mtime > STALE_S:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _counts(by_reason: Mapping[str, tuple[str, ...]]) -> str:

@@ -21,7 +21,7 @@ from pipeline.executors import Threads, WorkerDied
 from pipeline.fetch import Fetched
 from pipeline.http import Transport
 from pipeline.sources import Source, open_source
-from pipeline.stage import run_stage
+from pipeline.stage import Ends, as_figures, as_tally, run_stage
 
 STAGE = "scrape"
 BATCH = 500
@@ -133,7 +133,7 @@ class _Scrape:
         self._trouble: SourceError | None = None
         self._results = 0
         self._new_bytes = 0
-        self._ends: Counter[tuple[Status, str]] = Counter()
+        self._ends: Ends = Counter()
 
     def run(self) -> ScrapeReport:
         """Round after round, as many downloads as images are missing: none beyond the limit."""
@@ -153,7 +153,7 @@ class _Scrape:
             limit=self._config.limit,
             images=self._kept,
             results=self._results,
-            tally=self._tally(),
+            tally=as_tally(self._ends),
             new_bytes=self._new_bytes,
             seconds=time.monotonic() - began,
             stopped=self._should_stop() and self._kept < self._config.limit,
@@ -256,17 +256,8 @@ class _Scrape:
     def _relay(self, event: Event) -> None:
         """One bar over all rounds, in images kept."""
         if isinstance(event, Advanced):
-            figures: Counter[str] = Counter()
-            for (status, _), count in self._ends.items():
-                figures[status.value] += count
-            self._listener(Advanced(STAGE, self._kept, {**figures, "kept": self._kept}))
-
-    def _tally(self) -> Tally:
-        def by_reason(status: Status) -> dict[str, int]:
-            return {reason: n for (s, reason), n in self._ends.most_common() if s is status}
-
-        kept = sum(by_reason(Status.KEPT).values())
-        return Tally(kept, by_reason(Status.REJECTED), by_reason(Status.FAILED))
+            figures = as_figures(self._ends) | {"kept": self._kept}
+            self._listener(Advanced(STAGE, self._kept, figures))
 
     def _check(self, report: ScrapeReport) -> None:
         """Raise what keeps the report from being a success."""

@@ -14,6 +14,9 @@ from pipeline.executors import Executor, WorkerDied
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+Ends = Counter[tuple[Status, str]]
+"""How many items ended with a status and a reason; the reason is empty where there is none."""
+
 
 def run_stage(
     stage: str,
@@ -45,7 +48,7 @@ def run_stage(
     Returns:
         How the items of this call ended.
     """
-    counts: Counter[tuple[Status, str]] = Counter()
+    counts: Ends = Counter()
     listener(Started(stage, total, unit, done))
     try:
         # Closed here, so that workers end before an error of `save` is reported.
@@ -54,10 +57,10 @@ def run_stage(
                 outcome = save(item, result)
                 counts[outcome.status, outcome.reason or ""] += 1
                 done += 1
-                listener(Advanced(stage, done, _figures(counts)))
+                listener(Advanced(stage, done, as_figures(counts)))
     finally:
         listener(Finished(stage))
-    return _tally(counts)
+    return as_tally(counts)
 
 
 def _until(items: Iterable[Item], should_stop: Callable[[], bool]) -> Iterable[Item]:
@@ -67,17 +70,19 @@ def _until(items: Iterable[Item], should_stop: Callable[[], bool]) -> Iterable[I
         yield item
 
 
-def _figures(counts: Counter[tuple[Status, str]]) -> dict[str, int]:
+def as_figures(ends: Ends) -> dict[str, int]:
+    """By status, for the progress."""
     figures: Counter[str] = Counter()
-    for (status, _), count in counts.items():
+    for (status, _), count in ends.items():
         figures[status.value] += count
     return dict(figures)
 
 
-def _tally(counts: Counter[tuple[Status, str]]) -> Tally:
+def as_tally(ends: Ends) -> Tally:
+    """By status and reason, the most frequent reason first."""
+
     def by_reason(status: Status) -> dict[str, int]:
-        rows = [(reason, n) for (s, reason), n in counts.items() if s is status]
-        return dict(sorted(rows, key=lambda row: -row[1]))
+        return {reason: n for (s, reason), n in ends.most_common() if s is status}
 
     kept = sum(by_reason(Status.KEPT).values())
     return Tally(kept, by_reason(Status.REJECTED), by_reason(Status.FAILED))

@@ -24,7 +24,7 @@ RECIPE = ("--learning-rate", "2e-4", "--sample-every", "50")
     stops_softly=True,
 )
 @option("--portraits", type=click.IntRange(min=32), default=300, help="How many are drawn.")
-@option("--iters", type=COUNT, default=600, help="Iterations of the training.")
+@option("--iters", type=COUNT, default=900, help="Iterations of the training.")
 def command(session: Session, portraits: int, iters: int) -> Result:
     """Run the whole chain offline, in its own workspace: no network, no account, no photograph.
 

@@ -48,6 +48,9 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
         listener=session.listener,
         should_stop=session.should_stop,
     )
+    if report.index is None:
+        line = f"stopped before the shards were written; those in {session.workspace.shards} stay"
+        return Result({"stopped": True}, (line,), session.again, interrupted=True)
     record(session.workspace, report.index)
     return _result(session, report.index, report.rejected)
 

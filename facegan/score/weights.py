@@ -10,12 +10,12 @@ Three ways end in an error, each naming the file, its address, the cache place a
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from facegan.core import events, files
+from facegan.core.cache import cache_dir as cache_root
 from facegan.core.errors import ScoreError, SourceError, WorkspaceError
 
 STAGE = "weights"
@@ -55,12 +55,7 @@ class WeightsFile:
 
 def cache_dir() -> Path:
     """Where weight files are kept: `$FACEGAN_CACHE/weights`, else under the user's cache folder."""
-    chosen = os.environ.get("FACEGAN_CACHE")
-    if chosen:
-        return Path(chosen).expanduser() / "weights"
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("facegan", appauthor=False)) / "weights"
+    return cache_root() / "weights"
 
 
 def is_cached(published: Published, cache: Path | None = None) -> bool:

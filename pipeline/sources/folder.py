@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from facegan.core.errors import SourceError
 from facegan.core.records import Outcome, Reason, SearchResult, Status
 from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, judge
+from pipeline.sources.names import as_text
 
 
 class FolderSource:
@@ -37,20 +39,22 @@ class FolderSource:
             SourceError: the directory cannot be read.
         """
         for rank, path in enumerate(_files(self._root)):
-            yield SearchResult(path.as_uri(), query, self.name, rank, title=path.stem)
+            yield SearchResult(path.as_uri(), query, self.name, rank, title=as_text(path.stem))
 
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source. A file is copied, so the original may go."""
         path = _path(result.url)
         if path is None or not path.resolve().is_relative_to(self._root):
-            detail = f"not below {self._root}"
+            detail = f"not below {as_text(self._root)}"
             return Outcome(Status.REJECTED, Reason.BLOCKED_ADDRESS, detail)
         limit = self._config.max_bytes
         try:
             with _open_regular(path) as file:
                 data = file.read(limit + 1)
         except OSError as error:
-            return Outcome(Status.REJECTED, Reason.UNREADABLE, error.strerror or str(error))
+            # What is no regular file stays so; all else may be mended by the next call.
+            status = Status.REJECTED if error.errno == errno.ENXIO else Status.FAILED
+            return Outcome(status, Reason.UNREADABLE, error.strerror or str(error))
         if len(data) > limit:
             return Outcome(Status.REJECTED, Reason.TOO_LARGE, f"more than {limit:,} bytes")
         return judge(data, self._config)
@@ -67,7 +71,8 @@ def _files(folder: Path) -> Iterator[Path]:
             )
     except OSError as error:
         raise SourceError(
-            f"cannot read {folder}: {error.strerror}", hint="name another one: --folder DIR"
+            f"cannot read {as_text(folder)}: {error.strerror}",
+            hint="name another one: --folder DIR",
         ) from error
     for name, is_folder in found:
         if is_folder:
@@ -88,9 +93,9 @@ def _path(url: str) -> Path | None:
 
 
 def _open_regular(path: Path) -> BinaryIO:
-    """Opened for reading without waiting: pipes and devices read as empty or fail."""
+    """Opened for reading without waiting; ENXIO for pipes, devices, folders, as for sockets."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     if not os.path.isfile(descriptor):  # noqa: PTH113 - of the open file, not of its name
         os.close(descriptor)
-        raise OSError(0, "not a regular file")
+        raise OSError(errno.ENXIO, "not a regular file")
     return os.fdopen(descriptor, "rb")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from facegan.core.records import Outcome, Reason, SearchResult, Status
 from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, judge
 from pipeline.images import encode_png
+from pipeline.portrait_head import Pose, face_box, landmarks
 from pipeline.portraits import PortraitAttributes, draw_attributes, paint
 
 CREATOR = "facegan"
@@ -21,7 +23,8 @@ ADDRESS = re.compile(r"portrait:(\d{1,19})/(\d{1,19})\?size=(\d{2,4})", re.ASCII
 class PortraitSource:
     """Portrait `INDEX` of a seed has the address `portrait:SEED/INDEX?size=PX`, wholly fixed by it.
 
-    The title holds what the portrait shows, as JSON.
+    The title holds what the portrait shows, as JSON: its attributes, and its true box, eyes and
+    landmarks in the picture's pixels.
 
     Args:
         config: `seed`, `size_px` and `limit` count.
@@ -44,7 +47,7 @@ class PortraitSource:
                 query,
                 self.name,
                 index,
-                title=json.dumps(_attributes(self._config.seed, index).as_dict()),
+                title=json.dumps(_truth(_attributes(self._config.seed, index), size_px)),
                 creator=CREATOR,
                 width=size_px,
                 height=size_px,
@@ -63,3 +66,15 @@ class PortraitSource:
 def _attributes(seed: int, index: int) -> PortraitAttributes:
     """As `portraits(count, seed)` draws number `index`."""
     return draw_attributes(np.random.default_rng((seed, index)))
+
+
+def _truth(attributes: PortraitAttributes, size_px: int) -> dict[str, Any]:
+    """What `paint` would tell of the portrait, to a hundredth of a pixel, without painting it."""
+    pose = Pose.of(attributes, size_px)
+    box = face_box(pose, attributes.jaw)
+    points = [[round(x, 2), round(y, 2)] for x, y in landmarks(pose, attributes.expression)]
+    return attributes.as_dict() | {
+        "box": [round(side, 2) for side in (box.left, box.top, box.right, box.bottom)],
+        "eyes": points[:2],
+        "landmarks": points,
+    }

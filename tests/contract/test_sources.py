@@ -1,7 +1,9 @@
 """What every source keeps to, and Bing's pages as they are, were and might be."""
 
+import errno
 import html
 import json
+import os
 from itertools import islice, pairwise
 from pathlib import Path
 
@@ -137,14 +139,51 @@ def test_file_outside_of_the_folder_is_not_read(tmp_path):
 
 def test_file_that_is_gone_too_large_or_no_file(tmp_path):
     (tmp_path / "large.jpg").write_bytes(servers.picture(side=500))
+    os.mkfifo(tmp_path / "pipe.jpg")
     source = folder_source(tmp_path, max_bytes=100)
-    for name, reason in (
-        ("large.jpg", "too_large"),
-        ("gone.jpg", "unreadable"),
-        ("", "unreadable"),
+    for name, status, reason in (
+        ("large.jpg", "rejected", "too_large"),
+        ("gone.jpg", "failed", "unreadable"),
+        ("pipe.jpg", "rejected", "unreadable"),
+        ("", "rejected", "unreadable"),
     ):
-        url = (tmp_path / name).as_uri()
-        assert source.fetch(SearchResult(url, "a", "folder", 0)).reason == reason
+        outcome = source.fetch(SearchResult((tmp_path / name).as_uri(), "a", "folder", 0))
+        assert (outcome.status, outcome.reason) == (status, reason)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_file_that_cannot_be_read_now_is_left_for_the_next_call(tmp_path, monkeypatch, number):
+    (tmp_path / "a.jpg").write_bytes(servers.picture())
+    source = folder_source(tmp_path)
+    (result,) = source.search("a")
+    with monkeypatch.context() as patch:
+
+        def refuse(*_, **__):
+            raise OSError(number, os.strerror(number))
+
+        patch.setattr(os, "open", refuse)
+        outcome = source.fetch(result)
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "unreadable")
+    assert outcome.detail == os.strerror(number)
+    assert isinstance(source.fetch(result), Fetched)
+
+
+def test_name_that_is_no_utf_8_is_text_and_its_file_is_found(tmp_path):
+    folder = tmp_path / os.fsdecode(b"d\xe9p\xf4t")
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.jpg")).write_bytes(servers.picture())
+    source = folder_source(tmp_path)
+    (result,) = source.search("a")
+    assert result.title == "caf\ufffd"
+    assert result.url.encode().endswith(b"/d%E9p%F4t/caf%E9.jpg")
+    assert isinstance(source.fetch(result), Fetched)
+    inner = folder_source(folder)
+    outcome = inner.fetch(SearchResult("file:///etc/passwd", "a", "folder", 0))
+    assert outcome.detail.endswith("/d\ufffdp\ufffdt")
+    (folder / os.fsdecode(b"caf\xe9.jpg")).unlink()
+    folder.rmdir()
+    with pytest.raises(SourceError, match="/d\ufffdp\ufffdt: No such file"):
+        next(inner.search("a"))
 
 
 def test_folder_that_went_away(tmp_path):
@@ -162,7 +201,16 @@ def test_portraits_are_those_of_the_painter_and_their_titles_tell_what_they_show
     results = list(source.search("a"))
     assert [result.url for result in results] == [f"portrait:7/{n}?size=64" for n in range(2)]
     for result, portrait in zip(results, portraits(2, 7), strict=True):
-        assert json.loads(result.title) == json.loads(json.dumps(portrait.attributes.as_dict()))
+        about = json.loads(result.title)
+        truth = {name: about.pop(name) for name in ("box", "eyes", "landmarks")}
+        assert about == json.loads(json.dumps(portrait.attributes.as_dict()))
+        size, box = portrait.image.shape[0] / 64, portrait.box
+        assert truth["box"] == pytest.approx(
+            [side / size for side in (box.left, box.top, box.right, box.bottom)], abs=0.01
+        )
+        for name in ("eyes", "landmarks"):
+            points = [x / size for point in getattr(portrait, name) for x in point]
+            assert [x for point in truth[name] for x in point] == pytest.approx(points, abs=0.01)
 
 
 # Bing: tiles as they were recorded

@@ -23,7 +23,8 @@ needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
-    return tmp_path
+    (tmp_path / "models").mkdir()
+    return tmp_path / "models"
 
 
 def detector(name, **settings):
@@ -59,6 +60,12 @@ def test_a_given_file_that_is_missing_or_no_model_is_named(tmp_path):
     (tmp_path / "text.onnx").write_bytes(b"no model")
     with pytest.raises(WorkspaceError, match="is no YuNet model"):
         resolve(CropConfig(model=tmp_path / "text.onnx"))
+
+
+def test_model_lies_under_the_cache_folder_with_a_tilde_spelled_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FACEGAN_CACHE", "~/c")
+    assert detect.model_path() == tmp_path / "c" / "models" / MODEL_NAME
 
 
 @needs_model

@@ -1,6 +1,9 @@
+import gzip
 import hashlib
 import socket
 import time
+import tracemalloc
+import zlib
 
 import pytest
 
@@ -138,6 +141,69 @@ def test_body_over_max_bytes_is_not_read_when_its_length_says_so():
 def test_body_over_max_bytes_is_cut_off_when_its_length_is_not_told():
     outcome, _ = fetch(servers.chunked(BIG), max_bytes=100_000)
     assert (outcome.status, outcome.reason) == (Status.REJECTED, Reason.TOO_LARGE)
+
+
+class UnboundedDecoder:
+    """As urllib3 before 2.6 unpacks: whatever comes out of a chunk, at once."""
+
+    has_unconsumed_tail = False
+
+    def __init__(self, *_):
+        self._inner = zlib.decompressobj(47)
+
+    def decompress(self, data, max_length=-1):  # noqa: ARG002
+        return self._inner.decompress(data)
+
+    def flush(self):
+        return self._inner.flush()
+
+
+@pytest.mark.parametrize("old_urllib3", [False, True])
+def test_bomb_is_never_unpacked_beyond_the_limit(monkeypatch, old_urllib3):
+    if old_urllib3:
+        monkeypatch.setattr("urllib3.response._get_decoder", UnboundedDecoder)
+    limit = 2_000_000
+    bomb = servers.gzip_bomb(64)
+    tracemalloc.start()
+    try:
+        outcome, _ = fetch(bomb, max_bytes=limit)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (outcome.status, outcome.reason) == (Status.REJECTED, Reason.TOO_LARGE)
+    # Besides the body: one chunk packed, one unpacked, the buffers of a connection.
+    assert peak < limit + 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(PICTURE)),
+        ("X-GZIP", gzip.compress(PICTURE)),
+        ("deflate", zlib.compress(PICTURE)),
+        ("identity", PICTURE),
+        ("utf-8", PICTURE),  # no encoding at all, but servers say so
+    ],
+)
+def test_image_that_comes_encoded_though_it_was_not_asked_for(encoding, body):
+    fetched, _ = fetch(servers.serve(body, headers={"Content-Encoding": encoding}))
+    assert isinstance(fetched, Fetched)
+    assert fetched.data == PICTURE
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "reason"),
+    [
+        ("br", b"\x0b\x02\x80abc\x03", Reason.NOT_AN_IMAGE),
+        ("gzip, gzip", gzip.compress(gzip.compress(PICTURE)), Reason.NOT_AN_IMAGE),
+        ("gzip", gzip.compress(PICTURE)[:-9], Reason.DECODE_FAILED),
+        ("gzip", b"", Reason.DECODE_FAILED),
+        ("gzip", gzip.compress(b"a") + bytes(300_000), Reason.NOT_AN_IMAGE),
+    ],
+)
+def test_encoding_that_is_not_read_or_breaks_off_is_rejected(encoding, body, reason):
+    outcome, _ = fetch(servers.serve(body, headers={"Content-Encoding": encoding}))
+    assert (outcome.status, outcome.reason) == (Status.REJECTED, reason)
 
 
 def test_redirects_are_followed_from_host_to_host():

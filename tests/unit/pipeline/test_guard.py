@@ -1,6 +1,9 @@
+import ipaddress
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import guard
 from pipeline.config import ScrapeConfig
@@ -33,6 +36,9 @@ PRIVATE = [
     "2002:7f00:1::",
     "2001:0:4136:e378:8000:63bf:f5ff:fffe",
     "64:ff9b::a00:1",
+    "64:ff9b:1::a00:1",
+    "::127.0.0.1",
+    "::ffff:0:127.0.0.1",
     "fc00::1",
     "fd00:ec2::254",
     "fe80::1",
@@ -52,6 +58,31 @@ def test_private_addresses_are_refused(address):
 @pytest.mark.parametrize("address", ["8.8.8.8", "1.1.1.1", "2606:4700::1111", "64:ff9b::808:808"])
 def test_public_addresses_pass(address):
     assert AddressGuard(resolver=lambda *_: [address]).addresses("example.org", 80) == [address]
+
+
+CARRIERS = {
+    "mapped": lambda ip: (0xFFFF << 32) | ip,
+    "compatible": lambda ip: ip,
+    "translated": lambda ip: (0xFFFF << 48) | ip,
+    "NAT64": lambda ip: (0x64FF9B << 96) | ip,
+    "NAT64, local": lambda ip: (0x64FF9B0001 << 80) | ip,
+    "NAT64, local, /48": lambda ip: (0x64FF9B0001 << 80) | (ip >> 16 << 64) | ((ip & 0xFFFF) << 40),
+    "6to4": lambda ip: (0x2002 << 112) | (ip << 80),
+    "Teredo": lambda ip: (0x20010000 << 96) | (ip ^ 0xFFFFFFFF),
+}
+"""IPv6 forms that carry an IPv4 address: RFC 4291, 2765, 6052, 8215, 3056, 4380."""
+NETS = [
+    ipaddress.ip_network(net)
+    for net in ("0.0.0.0/8", "10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "192.168.0.0/16")
+]
+
+
+@pytest.mark.parametrize("carry", CARRIERS.values(), ids=CARRIERS.keys())
+@given(private=st.one_of(st.ip_addresses(v=4, network=net) for net in NETS))
+def test_private_address_in_an_ipv6_address_is_refused(carry, private):
+    carrier = ipaddress.IPv6Address(carry(int(private)))
+    assert not is_public(str(carrier))
+    assert not is_public(f"{carrier}%eth0")
 
 
 def test_one_private_address_among_public_ones_is_refused():

@@ -1,4 +1,6 @@
 import itertools
+import json
+import os
 
 import numpy as np
 import pytest
@@ -105,17 +107,52 @@ def test_missing_and_empty_folders_are_named(tmp_path):
     assert not (tmp_path / "shards").exists()
 
 
-def test_stopping_writes_nothing(folder, tmp_path):
+def test_stopping_is_told_and_writes_nothing(folder, tmp_path):
     asked = itertools.count()
-    with pytest.raises(NothingProducedError, match="stopped after 2 of 6"):
-        pack_folder(
-            folder,
-            tmp_path / "shards",
-            CONFIG,
-            executor=Serial(),
-            should_stop=lambda: next(asked) == 2,
-        )
+    report = pack_folder(
+        folder,
+        tmp_path / "shards",
+        CONFIG,
+        executor=Serial(),
+        should_stop=lambda: next(asked) == 2,
+    )
+    assert (report.stopped, report.index) == (True, None)
     assert list((tmp_path / "shards").iterdir()) == []
+    assert not pack_folder(folder, tmp_path / "shards", CONFIG, executor=Serial()).stopped
+
+
+def test_what_a_killed_call_left_is_swept_and_what_a_running_one_holds_is_not(folder, tmp_path):
+    shards = tmp_path / "shards"
+    old, fresh = shards / ".folder-old", shards / ".folder-fresh"
+    for scratch in (old, fresh):
+        scratch.mkdir(parents=True)
+        (scratch / "a.png").write_bytes(b"half")
+    os.utime(old, (0, 0))
+    pack_folder(folder, shards, CONFIG, executor=Serial())
+    assert not old.exists()
+    assert fresh.exists()
+
+
+def test_names_that_are_no_utf_8_are_packed_and_told_with_marks(tmp_path):
+    root = tmp_path / "mine"
+    root.mkdir()
+    for name, data in (
+        (b"caf\xe9.png", encode_png(picture(1))),
+        (b"twin \xe9.png", encode_png(picture(1))),
+        (b"note \xe9.txt", b"text"),
+    ):
+        (root / os.fsdecode(name)).write_bytes(data)
+    notes = []
+    report = pack_folder(root, tmp_path / "s", CONFIG, listener=notes.append, executor=Serial())
+    assert report.index.count == 1
+    assert report.rejected == {
+        "not_an_image": ("note \ufffd.txt",),
+        "duplicate": ("twin \ufffd.png",),
+    }
+    texts = [note.text for note in notes if isinstance(note, Note)]
+    json.dumps([dict(report.rejected), texts], ensure_ascii=False).encode()
+    with pytest.raises(WorkspaceError, match=r"there is no folder .*\ufffd"):
+        pack_folder(tmp_path / os.fsdecode(b"\xe9"), tmp_path / "s", CONFIG)
 
 
 def test_a_file_in_the_way_is_named(folder, tmp_path):

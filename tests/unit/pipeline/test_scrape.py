@@ -411,3 +411,27 @@ def test_killed_at_any_moment_it_goes_on_and_fetches_nothing_twice(workspace, se
         again = {name: times for name, times in fetches(gallery).items() if times > 1}
         assert set(again.values()) <= {2}
         assert len(again) <= 2 * workers
+
+
+def test_files_with_names_that_are_no_utf_8_are_kept_and_unreadable_ones_tried_again(
+    workspace, tmp_path, monkeypatch
+):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for number in range(2):
+        (folder / os.fsdecode(b"caf\xe9 %d.jpg" % number)).write_bytes(servers.picture(number))
+    config = ScrapeConfig("a", source="folder", folder=folder, workers=1)
+    real = os.open
+
+    def broken(path, *rest, **more):
+        if "1.jpg" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *rest, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", broken)
+        report = scrape(config, workspace)
+    assert (report.images, dict(report.tally.failed)) == (1, {"unreadable": 1})
+    assert scrape(config, workspace).images == 2
+    titles = rows(workspace, "SELECT title FROM search_results ORDER BY rank")
+    assert titles == [("caf\ufffd 0",), ("caf\ufffd 1",)]

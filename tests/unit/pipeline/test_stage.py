@@ -1,11 +1,12 @@
+from collections import Counter
 from itertools import count
 
 import pytest
 
 from facegan.core.events import Advanced, Finished, Started, silent
-from facegan.core.records import Outcome, Reason, Status
+from facegan.core.records import Outcome, Reason, Status, Tally
 from pipeline.executors import Processes, Serial, Threads
-from pipeline.stage import run_stage
+from pipeline.stage import as_figures, as_tally, run_stage
 
 FATES = {
     0: Outcome(Status.KEPT),
@@ -30,6 +31,22 @@ def test_outcomes_are_tallied_by_reason():
     tally = run(range(7))
     assert tally.as_dict() == {"kept": 3, "rejected": {"no_face": 2}, "failed": {"timeout": 2}}
     assert tally.total == 7
+
+
+def test_ends_are_counted_by_status_and_by_reason_the_most_frequent_first():
+    ends = Counter(
+        {
+            (Status.REJECTED, "too_small"): 1,
+            (Status.REJECTED, "duplicate"): 3,
+            (Status.FAILED, "timeout"): 2,
+            (Status.KEPT, ""): 4,
+        }
+    )
+    assert as_figures(ends) == {"rejected": 4, "failed": 2, "kept": 4}
+    tally = as_tally(ends)
+    assert tally == Tally(4, {"duplicate": 3, "too_small": 1}, {"timeout": 2})
+    assert list(tally.rejected) == ["duplicate", "too_small"]
+    assert as_tally(Counter()) == Tally()
 
 
 def test_listener_hears_start_every_item_and_end():

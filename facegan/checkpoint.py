@@ -27,7 +27,7 @@ from facegan.core.events import Listener, Note, silent
 from facegan.core.files import sha256_of, write_bytes, write_json
 from facegan.history import diverged
 from facegan.models import Generator
-from facegan.runs import checkpoint_iterations, checkpoint_path
+from facegan.runs import checkpoint_iterations, checkpoint_path, remove_file
 from facegan.step import Networks
 
 FORMAT_VERSION = 1
@@ -81,7 +81,7 @@ def save(
             raise diverged(f"{name} is not finite", iteration)
     data = safetensors.torch.save(tensors)
     path = checkpoint_path(folder, iteration)
-    path.with_suffix(".json").unlink(missing_ok=True)
+    remove_file(path.with_suffix(".json"))
     write_bytes(path, data)
     description = {
         "format_version": FORMAT_VERSION,

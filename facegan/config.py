@@ -2,85 +2,40 @@
 
     TrainConfig(model=ModelConfig(image_size=64, width=0.25), iters=3000).validate()
 
-Each field carries its option's name and its allowed values; `validate` gathers every problem into
-one ConfigError. A config that a run has stored is read back with `from_dict`.
+A config that a run has stored is read back with `from_dict`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import math
-import typing
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, TypeVar
 
+from facegan.core.config import Config, setting
 from facegan.core.errors import ConfigError
-
-T = TypeVar("T")
 
 IMAGE_SIZES = (32, 64, 128, 256, 512)
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
-def setting(
-    default: T,
-    *,
-    option: str = "",
-    low: float | None = None,
-    high: float | None = None,
-    choices: Sequence[int | str] = (),
-) -> T:
-    """A dataclass field with its option's name (default: the field's) and its allowed values."""
-    limits = {"option": option, "low": low, "high": high, "choices": tuple(choices)}
-    field: T = dataclasses.field(default=default, metadata=limits)
-    return field
+def largest_size(shards_size: int) -> int:
+    """The largest size that the networks can be built for with images of `shards_size` pixels.
 
+    Args:
+        shards_size: side of the images in the shards.
 
-class Config:
-    """What the four configs share."""
+    Raises:
+        ConfigError: they are smaller than the smallest size.
 
-    __slots__ = ()
-
-    def problems(self) -> list[str]:
-        """One sentence for each value that cannot be, nested configs included."""
-        found: list[str] = []
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if isinstance(value, Config):
-                found += value.problems()
-            elif problem := _problem(field, value):
-                found.append(problem)
-        return found
-
-    def validate(self) -> Self:
-        """This config, when every value is allowed.
-
-        Raises:
-            ConfigError: names every option whose value is not, its range and the nearest value.
-        """
-        if found := self.problems():
-            raise ConfigError.of(found)
-        return self
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_dict` is the way back."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """A validated config of plain values; what is missing takes its default.
-
-        Raises:
-            ConfigError: names every unknown key, every value of a wrong type and every value that
-                is not allowed.
-        """
-        found: list[str] = []
-        config = _parse(cls, data, "", found)
-        if config is None or found:
-            raise ConfigError.of(found)
-        return config.validate()
+    >>> largest_size(96), largest_size(768)
+    (64, 512)
+    """
+    fitting = [size for size in IMAGE_SIZES if size <= shards_size]
+    if not fitting:
+        least = IMAGE_SIZES[0]
+        raise ConfigError(
+            f"the images in the shards are {shards_size} px: {least} px is the least to train on",
+            hint=f"facegan crop --size {least}, or pack larger pictures",
+        )
+    return max(fitting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,60 +152,3 @@ _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWX
 def _plain_name(name: str) -> str:
     plain = "".join(letter if letter in _NAME_CHARACTERS else "-" for letter in name)
     return plain.strip(".-") or "trial"
-
-
-def option_of(field: dataclasses.Field[Any]) -> str:
-    """The command line's name of a config's field, such as `--size`."""
-    return field.metadata.get("option") or "--" + field.name.replace("_", "-")
-
-
-def _problem(field: dataclasses.Field[Any], value: Any) -> str | None:
-    """What is wrong with one value, or None."""
-    choices, low, high = (field.metadata.get(key) for key in ("choices", "low", "high"))
-    option = option_of(field)
-    if choices and value not in choices:
-        allowed = ", ".join(map(str, choices))
-        return f"{option} is {value}: allowed are {allowed}; the nearest is {_near(value, choices)}"
-    if low is not None and high is not None and not low <= value <= high:
-        nearest = field.default if math.isnan(value) else min(max(value, low), high)
-        return f"{option} is {value}: {low} to {high} is allowed; the nearest is {nearest}"
-    return None
-
-
-def _near(value: Any, choices: Sequence[Any]) -> Any:
-    """The choice most like `value`: by ratio for sizes, by spelling for names."""
-    if isinstance(value, str):
-        return next(iter(difflib.get_close_matches(value, choices, 1, 0.0)), choices[0])
-    return min(choices, key=lambda choice: abs(math.log(choice / max(value, 1))))
-
-
-def _parse(cls: type[T], data: Any, path: str, found: list[str]) -> T | None:
-    """A `cls` of plain values; problems go to `found`."""
-    if not isinstance(data, Mapping):
-        found.append(f"{path or cls.__name__} is {data!r}: a table of settings is needed")
-        return None
-    hints = typing.get_type_hints(cls)
-    for key in data:
-        if key not in hints:
-            near = difflib.get_close_matches(str(key), hints, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            found.append(f"unknown setting {path + str(key)!r}{hint}")
-    values = {
-        key: _parse(hint, data[key], f"{path}{key}.", found)
-        if isinstance(hint, type) and issubclass(hint, Config)
-        else _typed(hint, data[key], path + key, found)
-        for key, hint in hints.items()
-        if key in data
-    }
-    return cls(**values)
-
-
-def _typed(hint: Any, value: Any, path: str, found: list[str]) -> Any:
-    """`value` as `hint`: whole numbers pass for floats, true and false for nothing else."""
-    if hint is float and type(value) is int:
-        return float(value)
-    allowed = typing.get_args(hint) or (hint,)
-    if type(value) not in allowed:
-        names = " or ".join(kind.__name__ for kind in allowed)
-        found.append(f"{path} is {value!r}: {names} is needed")
-    return value

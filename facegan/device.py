@@ -1,14 +1,25 @@
-"""Where to compute."""
+"""Where to compute, and what to say when that is not here or too small."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 
-from facegan.core.errors import MissingDependencyError
+from facegan.config import TrainConfig
+from facegan.core.errors import ConfigError, MissingDependencyError
+
+_OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+"""As the allocators of the CPU, of MPS and of CUDA's libraries say it: plain RuntimeErrors."""
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str, *, run: str | None = None) -> torch.device:
     """The device of that name; `auto` is the first of cuda, mps and cpu that is here.
+
+    Args:
+        name: auto, cuda, mps or cpu.
+        run: the run that was begun on it; the hint is then how to go on with it here.
 
     Raises:
         MissingDependencyError: the device asked for is not here.
@@ -18,12 +29,42 @@ def resolve_device(name: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
+    best = next(kind for kind, is_here in here.items() if is_here)
     if name == "auto":
-        name = next(kind for kind, is_here in here.items() if is_here)
+        name = best
     if not here.get(name, False):
+        whose = f", with which the run {run} began," if run else ""
         raise MissingDependencyError(
-            f"the device {name} is not here: PyTorch {torch.__version__} finds "
+            f"the device {name}{whose} is not here: PyTorch {torch.__version__} finds "
             + ", ".join(kind for kind, is_here in here.items() if is_here),
-            hint="--device auto takes the best there is",
+            hint=f"facegan train --resume {run} --device {best} --override"
+            if run
+            else "--device auto takes the best there is",
         )
     return torch.device(name)
+
+
+@contextlib.contextmanager
+def memory_named(config: TrainConfig) -> Iterator[None]:
+    """Turn running out of memory into words: the settings are too large for this machine.
+
+    Raises:
+        ConfigError: memory ran out, the device's or the host's; names the options to lower.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        model = config.model
+        raise ConfigError(
+            f"the memory does not suffice for --batch {config.batch}, --size {model.image_size} "
+            f"and --width {model.width:g}",
+            hint="lower --batch, else --size or --width: a new run begins",
+        ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from facegan.core.errors import CheckpointError, TrainingDivergedError
+from facegan.core.events import Listener, Note, silent
 from facegan.core.files import write_bytes, write_error
 
 FIGURES = (
@@ -39,9 +40,18 @@ class History:
     """Appends to one run's file; the device is waited for in `flush` alone."""
 
     def __init__(
-        self, path: Path, *, iteration: int, batch: int, capacity: int, device: torch.device
+        self,
+        path: Path,
+        *,
+        iteration: int,
+        batch: int,
+        capacity: int,
+        device: torch.device,
+        listener: Listener = silent,
     ) -> None:
         """Take the file up after `iteration` iterations; later rows are removed from it.
+
+        Of a damaged file the rows before the damage stay, and the file itself as `.csv.broken`.
 
         Args:
             path: the file; made when it is missing.
@@ -49,6 +59,7 @@ class History:
             batch: real images an iteration.
             capacity: rows that the device holds at most, at least 1.
             device: where the rows arise.
+            listener: gets a warning when the file is damaged.
 
         Raises:
             WorkspaceError: the file cannot be written.
@@ -58,7 +69,10 @@ class History:
         self._batch = batch
         self._buffer = torch.zeros(capacity, len(FIGURES), device=device)
         self._seconds: list[float] = []
-        write_bytes(path, _HEADER.encode() + b"".join(_lines_until(path, iteration)))
+        lines, damage = _lines_until(path, iteration)
+        if damage:
+            _set_aside(path, damage, listener)
+        write_bytes(path, _HEADER.encode() + b"".join(lines))
 
     @property
     def pending(self) -> int:
@@ -149,12 +163,36 @@ def _whole_lines(path: Path) -> list[bytes]:
     return [line for line in lines if line.endswith(b"\n")]
 
 
-def _lines_until(path: Path, iteration: int) -> list[bytes]:
-    """The rows up to an iteration; none of a file that is missing or damaged."""
+def _lines_until(path: Path, iteration: int) -> tuple[list[bytes], str]:
+    """The good rows up to an iteration, and in words what keeps the rest from being read."""
+    lines: list[bytes] = []
+    done = 0
     try:
-        return [line for line in _whole_lines(path) if int(line.split(b",")[0]) <= iteration]
-    except (OSError, ValueError):
-        return []
+        for line in _whole_lines(path):
+            number, *cells = line.split(b",")
+            if len(cells) + 1 != len(COLUMNS) or not done < int(number):
+                raise ValueError(f"line {len(lines) + 2} is no row")
+            if int(number) > iteration:
+                break
+            _ = [float(cell) for cell in cells]
+            lines.append(line)
+            done = int(number)
+    except FileNotFoundError:
+        return [], ""
+    except (OSError, ValueError) as error:
+        return lines, str(error) if done < iteration else ""
+    return lines, ""
+
+
+def _set_aside(path: Path, damage: str, listener: Listener) -> None:
+    """Keep a damaged file under another name, so that nothing in it is lost."""
+    broken = path.with_name(f"{path.name}.broken")
+    try:
+        path.replace(broken)
+    except OSError as error:
+        raise write_error(broken, error) from error
+    text = f"{path} is damaged: {damage}; the rows before stay, the file is kept as {broken.name}"
+    listener(Note("train", text, warning=True))
 
 
 def _append(path: Path, data: bytes) -> None:

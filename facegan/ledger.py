@@ -11,17 +11,20 @@ from facegan.runs import Run, checkpoint_iterations, checkpoint_path, list_runs
 
 
 def sync_runs(workspace: Workspace) -> None:
-    """Bring the catalog's runs and checkpoints up to what the folders hold.
+    """Bring the catalog's runs, checkpoints and scores up to what the folders hold.
 
-    The folders decide: a run that was killed before it could write its row gets it here.
+    The folders decide: a run that was killed before it could write its row gets it here, and one
+    whose folder is gone loses its rows, so that none of them passes to a run of the same name.
 
     Raises:
         CatalogError: the catalog cannot be written.
     """
     runs = list_runs(workspace.runs)
-    if not runs:
+    if not runs and not workspace.catalog.exists():
         return
+    folders = {path.name for path in workspace.runs.glob("*")}
     with Catalog(workspace.catalog) as catalog:
+        catalog.forget_runs(folders)
         for run in runs:
             _record(catalog, workspace, run)
 
@@ -40,6 +43,7 @@ def _record(catalog: Catalog, workspace: Workspace, run: Run) -> None:
             (at, path.relative_to(workspace.root).as_posix())
             for at, path in zip(iterations, paths, strict=True)
         ],
+        began=run.began,
     )
 
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from facegan.config import TrainConfig, option_of
+from facegan.config import TrainConfig
+from facegan.core.config import option_of
 from facegan.core.errors import ConfigError
-from facegan.runs import Run, create, list_runs, named
+from facegan.runs import Run, list_runs, named
 
 
 def same_runs(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> list[Run]:
@@ -78,21 +79,6 @@ def find(
     return _continued(run, config, data)
 
 
-def resolve(
-    runs_dir: Path,
-    config: TrainConfig,
-    data: Mapping[str, Any],
-    *,
-    resume: str | None = None,
-    restart: bool = False,
-    override: bool = False,
-    auto_device: str = "cpu",
-) -> Run:
-    """`find`, or else `create`; the arguments and errors are theirs."""
-    run = find(runs_dir, config, data, resume=resume, restart=restart, override=override)
-    return run or create(runs_dir, config, data, auto_device=auto_device)
-
-
 def _refusals(
     run: Run, config: TrainConfig, data: Mapping[str, Any], *, override: bool
 ) -> list[str]:
@@ -125,7 +111,7 @@ def _continued(run: Run, config: TrainConfig, data: Mapping[str, Any]) -> Run:
         overrides = (*overrides, {"iteration": run.reached, "changed": changed})
     device = run.config.device if config.device == "auto" else config.device
     config = dataclasses.replace(config, device=device, name=run.config.name)
-    return Run(run.folder, config, data, overrides)
+    return dataclasses.replace(run, config=config, data=data, overrides=overrides)
 
 
 def _flat(config: Any) -> dict[str, Any]:

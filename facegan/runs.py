@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
+import errno
 import fcntl
 import json
 import re
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from facegan.config import TrainConfig
+from facegan.core.database import now
 from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
 from facegan.core.files import sha256_of, write_error, write_json
 from facegan.core.shards import ShardIndex
@@ -40,6 +42,8 @@ class Run:
     """The faces trained on: `data_identity`."""
     overrides: tuple[Mapping[str, Any], ...] = field(default=())
     """Settings that `--override` changed on the way, each with the iteration from which on."""
+    began: str = ""
+    """When, in UTC; tells the run from a deleted one whose number it has."""
 
     @property
     def history(self) -> Path:
@@ -69,6 +73,7 @@ class Run:
         """
         value = {
             "format_version": FORMAT_VERSION,
+            "began": self.began,
             "train": self.config.to_dict(),
             "data": dict(self.data),
             "overrides": [dict(change) for change in self.overrides],
@@ -82,19 +87,33 @@ class Run:
         Half-written files that a kill has left in the folder are removed first.
 
         Raises:
-            WorkspaceError: another process trains it.
+            WorkspaceError: another process trains it, or the folder cannot be written or locked.
         """
-        with (self.folder / "lock").open("wb") as file:
+        path = self.folder / "lock"
+        try:
+            file = path.open("wb")
+        except OSError as error:
+            raise write_error(path, error) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                raise WorkspaceError(
-                    f"the run {self.folder.name} is being trained by another process",
-                    hint="wait for it, or begin another run with --restart",
-                ) from error
-            for path in self.folder.rglob(".*.tmp"):
-                path.unlink(missing_ok=True)
+                raise _lock_error(path, error) from error
+            for half in self.folder.rglob(".*.tmp"):
+                remove_file(half)
             yield
+
+
+def remove_file(path: Path) -> None:
+    """Delete a file, if it is there.
+
+    Raises:
+        WorkspaceError: it cannot be deleted.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def checkpoint_path(folder: Path, iteration: int) -> Path:
@@ -151,7 +170,8 @@ def read_run(folder: Path) -> Run:
                 f"{path} has version {value['format_version']}, this facegan reads {FORMAT_VERSION}"
             )
         config = TrainConfig.from_dict(value["train"])
-        return Run(folder, config, dict(value["data"]), tuple(value["overrides"]))
+        data, overrides = dict(value["data"]), tuple(value["overrides"])
+        return Run(folder, config, data, overrides, str(value.get("began", "")))
     except FileNotFoundError:
         raise CheckpointError(f"no run in {folder}", hint="facegan train") from None
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
@@ -193,16 +213,29 @@ def create(
     if config.device == "auto":
         config = dataclasses.replace(config, device=auto_device)
     hidden = runs_dir / f".new-{secrets.token_hex(4)}"
-    Run(hidden, config, data).store()
+    new = Run(hidden, config, data, began=now())
+    new.store()
     number = max((_number(path) for path in runs_dir.glob("*-*")), default=0)
     while True:
         number += 1
         folder = runs_dir / f"{number:05d}-{config.run_name}"
         try:
-            return Run(hidden.rename(folder), config, data)
+            return dataclasses.replace(new, folder=hidden.rename(folder))
         except OSError as error:
             if not folder.exists():
                 raise write_error(folder, error) from error
+
+
+def _lock_error(path: Path, error: OSError) -> WorkspaceError:
+    if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
+        return WorkspaceError(
+            f"the run {path.parent.name} is being trained by another process",
+            hint="wait for it, or begin another run with --restart",
+        )
+    return WorkspaceError(
+        f"cannot lock {path}: {error.strerror or error}",
+        hint="some network file systems have no locks: choose a local folder with --workspace DIR",
+    )
 
 
 def _number(folder: Path) -> int:

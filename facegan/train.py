@@ -25,7 +25,7 @@ from facegan.core.events import Advanced, Finished, Listener, Note, Started, sil
 from facegan.core.files import write_bytes
 from facegan.core.shards import open_index
 from facegan.dataset import batch_indices, check_size, load_images, take_batch
-from facegan.device import resolve_device
+from facegan.device import memory_named, resolve_device
 from facegan.history import FIGURES, History
 from facegan.images import encode_png, grid
 from facegan.randomness import generator_for
@@ -106,7 +106,8 @@ def fit(
         What was reached.
 
     Raises:
-        ConfigError: a setting cannot be, or is refused (see `resume.find`).
+        ConfigError: a setting cannot be, is refused (see `resume.find`), or asks for more memory
+            than there is.
         MissingDependencyError: the device is not here.
         ShardError: the shards are missing, empty or corrupt.
         CheckpointError: the run to go on with is missing or corrupt.
@@ -122,16 +123,17 @@ def fit(
     data = data_identity(index)
     run = find(runs, config, data, resume=resume, restart=restart, override=override)
     if run is not None:
-        device = resolve_device(run.config.device)
-    images = load_images(index, config.model.image_size).to(device)
-    networks = build(config, device)
-    _check_disk(runs, run, checkpoint.planned_bytes(networks) * (config.keep_checkpoints + 1))
-    if run is None:
-        run = create(runs, config, data, auto_device=device.type)
-    with run.locked():
-        run.store()
-        session = _open(run, networks, images, listener)
-        interrupted = _train(session, should_stop, began + (max_time_s or math.inf))
+        device = resolve_device(run.config.device, run=run.folder.name)
+    with memory_named(config):
+        images = load_images(index, config.model.image_size).to(device)
+        networks = build(config, device)
+        _check_disk(runs, run, checkpoint.planned_bytes(networks) * (config.keep_checkpoints + 1))
+        if run is None:
+            run = create(runs, config, data, auto_device=device.type)
+        with run.locked():
+            run.store()
+            session = _open(run, networks, images, listener)
+            interrupted = _train(session, should_stop, began + (max_time_s or math.inf))
     return FitResult(
         run_dir=run.folder,
         iteration=session.iteration,
@@ -154,6 +156,7 @@ def _open(run: Run, networks: Networks, images: Tensor, listener: Listener) -> _
         batch=run.config.batch,
         capacity=run.config.log_every,
         device=images.device,
+        listener=listener,
     )
     verb = f"goes on from iteration {iteration}" if iteration else "begins"
     listener(Note(STAGE, f"run {run.folder.name} {verb}, on {images.device.type}"))

@@ -1,48 +1,39 @@
-"""ScrapeConfig: what to look for, how much of it, and what a download must keep to.
-
-CropConfig and ShardConfig stand in crop_config.py.
-"""
+"""The settings of the data half: what `facegan scrape`, `crop` and `shard` can be told."""
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
 from urllib.parse import urlsplit
 
-from facegan.core.errors import ConfigError
+from facegan.core.config import Config, limits, setting
 from facegan.core.hashing import config_hash
 from pipeline.sources import SOURCES
 
 MIB = 1024 * 1024
+SIZES = (32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Powers of two, which the networks need, and halves between them for other uses."""
+DETECTORS = ("auto", "haar", "yunet")
+FACES = ("largest", "all")
 
-# option -> (lowest, highest); the field has the same name with underscores
-RANGES: dict[str, tuple[float, float]] = {
-    "--limit": (1, 10_000_000),
-    "--seed": (0, 2**63 - 1),
-    "--size-px": (32, 4096),
-    "--workers": (1, 256),
-    "--timeout-s": (0.1, 600),
-    "--deadline-s": (0.1, 3600),
-    "--retries": (0, 20),
-    "--max-bytes": (1, 1024 * MIB),
-    "--max-pixels": (1, 1_000_000_000),
-    "--min-size-px": (1, 100_000),
-}
+
+def available_cpus() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapeConfig:
+class ScrapeConfig(Config):
     """One call of `facegan scrape`."""
 
     query: str
     """What to search for; a name for what is gathered with the sources folder and portraits."""
-    limit: int = 1000
+    limit: int = setting(1000, low=1, high=10_000_000)
     """Images to keep for the query, over all calls."""
-    source: str = "bing"
+    source: str = setting("bing", choices=SOURCES)
     """bing, folder or portraits."""
     base_url: str | None = None
     """Address of another server that answers as the source does; None is the source's own."""
@@ -50,9 +41,9 @@ class ScrapeConfig:
     """HOST or HOST:PORT each: one's own servers, which may have private addresses."""
     folder: Path | None = None
     """The source folder's directory."""
-    seed: int = 0
+    seed: int = setting(0, low=0, high=2**63 - 1)
     """The source portraits': another seed, other people."""
-    size_px: int = 384
+    size_px: int = setting(384, low=32, high=4096)
     """Side of the portraits that the source portraits draws, in pixels."""
     only_faces: bool = True
     """Ask the search for faces alone."""
@@ -62,43 +53,29 @@ class ScrapeConfig:
     """Language and country to search in; sent as Accept-Language."""
     contact: str | None = None
     """Address or page in the User-Agent under which a server's owner can complain."""
-    workers: int = 16
+    workers: int = setting(16, low=1, high=256)
     """Downloads at the same time."""
-    timeout_s: float = 10.0
+    timeout_s: float = setting(10.0, low=0.1, high=600)
     """Wait for a connection, and for each piece of an answer."""
-    deadline_s: float = 60.0
+    deadline_s: float = setting(60.0, low=0.1, high=3600)
     """Time for one image with its redirects, retries and waits, and for one result page."""
-    retries: int = 2
+    retries: int = setting(2, low=0, high=20)
     """Further tries within a call where a server fails or asks to wait."""
-    max_bytes: int = 20 * MIB
+    max_bytes: int = setting(20 * MIB, low=1, high=1024 * MIB)
     """Of one file, also after decompression."""
-    max_pixels: int = 100_000_000
+    max_pixels: int = setting(100_000_000, low=1, high=1_000_000_000)
     """Width times height, judged from the header."""
-    min_size_px: int = 32
+    min_size_px: int = setting(32, low=1, high=100_000)
     """Of the shorter side."""
 
     def problems(self) -> list[str]:
         """One sentence for each setting that cannot be."""
-        found = [
-            sentence
-            for option, (low, high) in RANGES.items()
-            if (sentence := _range_problem(option, getattr(self, _field(option)), low, high))
-        ]
+        found = Config.problems(self)
         if not self.query.strip():
             found.append("the search term is empty")
         if not _is_text(self.query):
             found.append(f"the search term is {self.query!r}: text in UTF-8 is allowed")
         return found + self._source_problems() + self._address_problems()
-
-    def validate(self) -> Self:
-        """This config, when it can be.
-
-        Raises:
-            ConfigError: names every option whose value cannot be, and what is allowed.
-        """
-        if found := self.problems():
-            raise ConfigError.of(found)
-        return self
 
     def config_hash(self) -> str:
         """16 hexadecimal digits over what decides whether an address is kept or rejected."""
@@ -111,16 +88,7 @@ class ScrapeConfig:
         }
         return config_hash(deciding)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        values = dataclasses.asdict(self)
-        return values | {"folder": None if self.folder is None else str(self.folder)}
-
     def _source_problems(self) -> list[str]:
-        if self.source not in SOURCES:
-            near = difflib.get_close_matches(self.source, SOURCES, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            return [f"--source is {self.source!r}: one of {', '.join(SOURCES)} is allowed{hint}"]
         if self.source != "folder":
             return []
         if self.folder is None:
@@ -146,6 +114,80 @@ class ScrapeConfig:
         if not all(part.isalnum() and part.isascii() for part in self.market.split("-")):
             found.append(f"--market is {self.market!r}: a language and country such as en-US")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class CropConfig(Config):
+    """One call of `facegan crop`. The reference cut `detector="haar", margin=0, faces="all"`."""
+
+    size: int = setting(256, choices=SIZES)
+    """Side of a crop, in pixels."""
+    detector: str = setting("auto", choices=DETECTORS)
+    """auto, haar or yunet; auto is YuNet where its model is at hand, else Haar."""
+    model: Path | None = None
+    """YuNet's model file; None is the one in the cache."""
+    margin: float = setting(0.1, low=0, high=1)
+    """Added to each side of the box, as a share of its longer side."""
+    faces: str = setting("largest", choices=FACES)
+    """Of the faces of one image: the largest, or all."""
+    min_face_px: int = setting(50, low=20, high=10_000)
+    """Of the box's shorter side, in the original's pixels; smaller faces are rejected."""
+    scale_factor: float = setting(1.1, low=1.01, high=2)
+    """Haar: from one size of the search window to the next."""
+    neighbours: int = setting(5, low=0, high=100)
+    """Haar: detections that must agree on a face."""
+    score_threshold: float = setting(0.6, low=0.05, high=1)
+    """YuNet: the least confidence."""
+    search_px: int = setting(640, low=64, high=16_384)
+    """Images with a longer side above this are searched reduced to it; crops are cut from the
+    original."""
+    max_pixels: int = setting(100_000_000, low=1, high=1_000_000_000)
+    """Width times height of an original, judged from the header."""
+    workers: int = field(default_factory=available_cpus, metadata=limits(low=1, high=256))
+    """Processes."""
+
+    def problems(self) -> list[str]:
+        """One sentence for each setting that cannot be."""
+        found = Config.problems(self)
+        if self.model is not None and self.detector == "haar":
+            found.append(f"--model is {str(self.model)!r}: it is YuNet's, and --detector is haar")
+        return found
+
+    def config_hash(self, detector: str, model_sha256: str | None) -> str:
+        """16 hexadecimal digits over what decides an image's faces.
+
+        Args:
+            detector: the one that `auto` came to: haar or yunet.
+            model_sha256: of YuNet's model; None for Haar.
+        """
+        deciding = {
+            "size": self.size,
+            "detector": detector,
+            "model": model_sha256,
+            "margin": float(self.margin),
+            "faces": self.faces,
+            "min_face_px": self.min_face_px,
+            "search_px": self.search_px,
+            "max_pixels": self.max_pixels,
+        }
+        if detector == "haar":
+            deciding |= {"scale": float(self.scale_factor), "neighbours": self.neighbours}
+        else:
+            deciding |= {"score": float(self.score_threshold)}
+        return config_hash(deciding)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardConfig(Config):
+    """One call of `facegan shard`."""
+
+    size: int | None = setting(None, choices=SIZES)
+    """Side of an image, in pixels. None is that of the crops, and 256 for a folder; crops can be
+    packed at their own size only."""
+    max_bytes: int = setting(256 * MIB, low=MIB, high=16 * 1024 * MIB)
+    """Of one shard, about."""
+    max_pixels: int = setting(100_000_000, low=1, high=1_000_000_000)
+    """Width times height of a file of the folder, judged from the header."""
 
 
 def split_host(text: str) -> tuple[str, int | None] | None:
@@ -175,13 +217,3 @@ def _is_web_address(text: str) -> bool:
         return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
-
-
-def _field(option: str) -> str:
-    return option.removeprefix("--").replace("-", "_")
-
-
-def _range_problem(option: str, value: float, low: float, high: float) -> str | None:
-    if math.isfinite(value) and low <= value <= high:
-        return None
-    return f"{option} is {value:g}: {low:,} to {high:,} is allowed"

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from facegan.core.records import Box, Face, Reason
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.detect import ResolvedDetector, build
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
 

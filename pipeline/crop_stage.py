@@ -22,8 +22,8 @@ from facegan.core.records import (
     Tally,
 )
 from facegan.core.shards import ShardIndex
+from pipeline.config import CropConfig, ShardConfig
 from pipeline.crop import CropResult, CropTask, FaceCrop, crop_image
-from pipeline.crop_config import CropConfig, ShardConfig
 from pipeline.detect import ResolvedDetector, model_path, resolve
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.pack import pack

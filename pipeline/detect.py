@@ -29,7 +29,7 @@ from facegan.core.cache import cache_dir
 from facegan.core.errors import MissingDependencyError, WorkspaceError
 from facegan.core.files import sha256_of
 from facegan.core.records import Box, Face
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.images import Pixels
 
 CASCADE = "haarcascade_frontalface_default.xml"

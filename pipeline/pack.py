@@ -13,10 +13,9 @@ from facegan.core.errors import ShardError, WorkspaceError
 from facegan.core.events import Finished, Listener, Started, silent
 from facegan.core.files import Workspace
 from facegan.core.hashing import config_hash
-from facegan.core.origins import origins
 from facegan.core.records import FaceRecord, SearchResult, Status
 from facegan.core.shards import Entry, ShardIndex, open_index, selection_hash, write_shards
-from pipeline.crop_config import ShardConfig
+from pipeline.config import ShardConfig
 
 ORIGIN_FIELDS = (
     "url",
@@ -42,7 +41,8 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
     """
     config.validate()
     faces = _kept_faces(workspace)
-    metadata = _metadata(faces.values(), origins(workspace.catalog))
+    with Catalog(workspace.catalog) as catalog:
+        metadata = _metadata(faces.values(), catalog.origins())
     size = _common_size(workspace, faces.values(), config.size)
     settings = {
         "source": "catalog",

@@ -17,8 +17,8 @@ from facegan.core.events import Listener, Note, silent
 from facegan.core.hashing import config_hash
 from facegan.core.records import Outcome, Reason, Status
 from facegan.core.shards import Entry, ShardIndex, write_shards
+from pipeline.config import ShardConfig, available_cpus
 from pipeline.crop import resize
-from pipeline.crop_config import ShardConfig, available_cpus
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
 from pipeline.pack import unchanged

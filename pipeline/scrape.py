@@ -228,6 +228,10 @@ class _Scrape:
 
     def _keep(self, result: SearchResult, fetched: Fetched) -> Outcome:
         """The file first, then its row: a kill between the two leaves a file to be taken up."""
+        if self._catalog.is_opted_out(fetched.sha256):
+            outcome = Outcome(Status.REJECTED, Reason.OPTED_OUT, fetched.sha256, fetched.ms)
+            self._catalog.record_fetch(result.url, outcome, self._hash)
+            return outcome
         form = fetched.info.format
         suffix = SUFFIXES.get(form, f".{form}")
         image = ImageRecord(

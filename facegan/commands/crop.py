@@ -44,7 +44,7 @@ def command(session: Session, workers: int | None, **settings: Any) -> Result:
     Running it again looks only at images that it has not seen with these settings.
     """
     from facegan.commands._table import seconds_text, tally_text
-    from pipeline.crop_config import CropConfig
+    from pipeline.config import CropConfig
     from pipeline.crop_stage import crop
 
     if workers is not None:

@@ -28,7 +28,7 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
     The shards are plain tar files in WebDataset's layout; the same faces give the same bytes.
     FOLDER's images are cut to a square and resized; no face is looked for in them.
     """
-    from pipeline.crop_config import ShardConfig
+    from pipeline.config import ShardConfig
 
     config = ShardConfig(size=size, max_bytes=max_bytes).validate()
     if session.dry_run:

@@ -71,12 +71,15 @@ def command(
     The newest unfinished run with the same settings goes on; else a new one begins. Ctrl-C
     finishes the iteration and saves; the same command goes on.
     """
-    from facegan.config import ModelConfig, TrainConfig
+    from facegan.config import ModelConfig, TrainConfig, largest_size
+    from facegan.core.funnel import refuse_stale
     from facegan.core.shards import open_index
 
-    shards = shards or session.workspace.shards
+    if shards is None:
+        refuse_stale(session.workspace)
+        shards = session.workspace.shards
     if resume is None:
-        size = size or open_index(shards).image_size
+        size = size or largest_size(open_index(shards).image_size)
         config = TrainConfig(model=ModelConfig(image_size=size, width=width), **settings)
     else:
         config = _resumed(session, resume, {"size": size, "width": width, **settings})

@@ -3,24 +3,33 @@
 `outcomes` decides what is done: one row an item and stage, with the configuration under which it
 was decided. The `status` columns of the other tables are its projection and are written in the
 same transaction, so a kill at any moment leaves both in step. One process writes at a time.
+An image that is rejected as `opted_out` was taken out by hand, which stands above every outcome.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
-from facegan.core.database import Database
-from facegan.core.records import FaceRecord, ImageRecord, Outcome, SearchResult, Status, Tally
-from facegan.core.rows import face_of, face_values, image_of, result_of
+from facegan.core.database import Database, now
+from facegan.core.records import (
+    FaceRecord,
+    ImageRecord,
+    Outcome,
+    Reason,
+    SearchResult,
+    Status,
+    Tally,
+)
+from facegan.core.rows import face_of, face_values, image_of, insert, result_of
+from facegan.core.run_tables import RunTables
+
+_OPTED_OUT = f"(images.status = '{Status.REJECTED}' AND images.reason IS '{Reason.OPTED_OUT}')"
 
 
-class Catalog:
+class Catalog(RunTables):
     """An open catalog; a context manager that closes it.
 
     Args:
@@ -31,7 +40,7 @@ class Catalog:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path)
+        super().__init__(Database(path))
 
     def __enter__(self) -> Catalog:
         return self
@@ -59,26 +68,7 @@ class Catalog:
         added = 0
         with self._db.transaction() as db:
             for result in results:
-                row = (
-                    result.url,
-                    result.query,
-                    result.source,
-                    result.rank,
-                    result.page_url,
-                    result.title,
-                    result.creator,
-                    result.license,
-                    result.license_url,
-                    result.attribution,
-                    result.width,
-                    result.height,
-                )
-                new = db.execute(
-                    "INSERT OR IGNORE INTO search_results (url, query, source, rank, page_url,"
-                    " title, creator, license, license_url, attribution, width, height)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    row,
-                )
+                new = db.execute(*insert("search_results", result))
                 if new.rowcount:
                     added += 1
                     self._adopt_fate(db, result.url)
@@ -116,24 +106,18 @@ class Catalog:
         rows = self._db.all("SELECT 1 FROM images WHERE sha256 = ?", (sha256,))
         return bool(rows)
 
+    def is_opted_out(self, sha256: str) -> bool:
+        """Whether these bytes were taken out for good: they are not to be stored again."""
+        sql = f"SELECT 1 FROM images WHERE sha256 = ? AND {_OPTED_OUT}"  # noqa: S608
+        return bool(self._db.all(sql, (sha256,)))
+
     def record_fetch(
         self, url: str, outcome: Outcome, config_hash: str, image: ImageRecord | None = None
     ) -> None:
         """Write down what became of an address, and the image that it gave."""
         with self._db.transaction() as db:
             if image is not None:
-                db.execute(
-                    "INSERT OR IGNORE INTO images (sha256, path, width, height, bytes, format)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (
-                        image.sha256,
-                        image.path,
-                        image.width,
-                        image.height,
-                        image.bytes,
-                        image.format,
-                    ),
-                )
+                db.execute(*insert("images", image))
             self._record(db, "scrape", url, outcome, config_hash)
             db.execute(
                 "UPDATE search_results SET status = ?, reason = ?, image_sha256 = ?,"
@@ -144,12 +128,15 @@ class Catalog:
     # faces
 
     def pending_images(self, stage: str, config_hash: str) -> list[ImageRecord]:
-        """Images without a final outcome of `stage` under this configuration, by hash."""
+        """Images without a final outcome of `stage` under this configuration, by hash.
+
+        Never among them: images that were taken out for good.
+        """
         rows = self._db.all(
-            "SELECT images.* FROM images"
+            "SELECT images.* FROM images"  # noqa: S608
             " LEFT JOIN outcomes ON outcomes.stage = ? AND outcomes.item = sha256"
-            " WHERE outcomes.status IS NULL OR outcomes.status = 'failed'"
-            "  OR outcomes.config_hash != ?"
+            " WHERE (outcomes.status IS NULL OR outcomes.status = 'failed'"
+            f"  OR outcomes.config_hash != ?) AND NOT {_OPTED_OUT}"
             " ORDER BY sha256",
             (stage, config_hash),
         )
@@ -158,8 +145,13 @@ class Catalog:
     def record_faces(
         self, image_sha256: str, faces: Sequence[FaceRecord], outcome: Outcome, config_hash: str
     ) -> None:
-        """Replace an image's faces and write down what became of it in the stage `crop`."""
+        """Replace an image's faces and write down what became of it in the stage `crop`.
+
+        Nothing is changed where the image was taken out for good while it was in flight.
+        """
         with self._db.transaction() as db:
+            if self.is_opted_out(image_sha256):
+                return
             db.execute("DELETE FROM faces WHERE image_sha256 = ?", (image_sha256,))
             for face in faces:
                 db.execute(
@@ -183,7 +175,23 @@ class Catalog:
         )
         return [face_of(row) for row in rows]
 
-    # shards, runs, scores
+    def kept_crops(self) -> set[str]:
+        """The hashes of the kept faces' files."""
+        sql = "SELECT sha256 FROM faces WHERE status = 'kept' AND sha256 IS NOT NULL"
+        return {row["sha256"] for row in self._db.all(sql)}
+
+    def origins(self) -> dict[str, SearchResult]:
+        """One result for every fetched image, by its hash; one that names a licence comes first."""
+        rows = self._db.all(
+            "SELECT * FROM search_results WHERE image_sha256 IS NOT NULL"
+            " ORDER BY license IS NULL, rank, id"
+        )
+        found: dict[str, SearchResult] = {}
+        for row in rows:
+            found.setdefault(row["image_sha256"], result_of(row))
+        return found
+
+    # shards; runs and scores are inherited
 
     def record_shards(self, rows: Iterable[tuple[str, str, int, int]], selection: str) -> None:
         """Replace the shards: (file, sha256, count, bytes) each."""
@@ -191,47 +199,6 @@ class Catalog:
             db.execute("DELETE FROM shards")
             db.executemany(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?)", [(*row, selection) for row in rows]
-            )
-
-    def record_run(
-        self,
-        name: str,
-        *,
-        iteration: int,
-        iterations: int,
-        seconds: float,
-        selection: str,
-        status: str,
-        checkpoints: Iterable[tuple[int, str]] = (),
-    ) -> None:
-        """Write down how far a run is, and its checkpoints: (iteration, path) each."""
-        with self._db.transaction() as db:
-            db.execute(
-                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET"
-                " iteration = excluded.iteration, iterations = excluded.iterations,"
-                " seconds = excluded.seconds, selection = excluded.selection,"
-                " status = excluded.status, updated_at = excluded.updated_at",
-                (name, iteration, iterations, seconds, selection, status, now()),
-            )
-            db.execute("DELETE FROM checkpoints WHERE run = ?", (name,))
-            db.executemany(
-                "INSERT INTO checkpoints VALUES (?, ?, ?)",
-                [(name, at, path) for at, path in checkpoints],
-            )
-
-    def runs(self) -> list[dict[str, Any]]:
-        """The rows of all runs, newest first."""
-        return [dict(row) for row in self._db.all("SELECT * FROM runs ORDER BY name DESC")]
-
-    def record_score(
-        self, run: str, iteration: int, measure: str, value: float, details: Any
-    ) -> None:
-        """Add one score; `details` is anything that JSON can hold."""
-        with self._db.transaction() as db:
-            db.execute(
-                "INSERT INTO scores (run, iteration, measure, value, details, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (run, iteration, measure, value, json.dumps(details), now()),
             )
 
     # the funnel
@@ -286,8 +253,3 @@ class Catalog:
             "  WHERE other.url = ?1 AND other.status != 'pending')",
             (url,),
         )
-
-
-def now() -> str:
-    """The time in UTC, as ISO 8601 to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from facegan.core.errors import CatalogError
 from facegan.core.schema import MIGRATIONS
 
 BUSY_TIMEOUT_S = 30.0
+
+
+def now() -> str:
+    """The time in UTC, as ISO 8601 to the second: as text in the order of time."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 class Database:

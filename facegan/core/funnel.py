@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from facegan.core.catalog import Catalog
+from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
-from facegan.core.records import Status, Tally
+from facegan.core.records import Tally
 from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, selection_hash
 
 
@@ -33,9 +34,9 @@ class Funnel:
     @property
     def next_step(self) -> str:
         """The command that makes something of what is there."""
-        if not self.images:
+        if not self.images and (not self.shards or self.stale):
             return 'facegan scrape "artist"'
-        if not self.faces_tally.total or self.images_tally.total < self.images:
+        if self.images and (not self.faces_tally.total or self.images_tally.total < self.images):
             return "facegan crop"
         if not self.shards or self.stale:
             return "facegan shard"
@@ -57,7 +58,6 @@ def funnel(workspace: Workspace) -> Funnel:
         count, size = (index.count, index.image_size) if index else (0, None)
         return Funnel(0, nothing, 0, nothing, nothing, count, size, False, ())
     with Catalog(workspace.catalog) as catalog:
-        kept = [face.sha256 for face in catalog.faces(Status.KEPT) if face.sha256]
         return Funnel(
             results=catalog.rows("search_results"),
             results_tally=catalog.tally("search_results"),
@@ -66,16 +66,44 @@ def funnel(workspace: Workspace) -> Funnel:
             faces_tally=catalog.tally("faces"),
             shards=index.count if index else 0,
             image_size=index.image_size if index else None,
-            stale=_is_stale(index, kept),
+            stale=_differs(index, catalog),
             runs=tuple(catalog.runs()),
         )
 
 
-def _is_stale(index: ShardIndex | None, kept: list[str]) -> bool:
+def refuse_stale(workspace: Workspace) -> None:
+    """Keep training off shards that no longer hold the kept faces.
+
+    Raises:
+        ShardError: the faces have changed since they were packed, or the index cannot be read.
+        CatalogError: the catalog cannot be read.
+    """
+    if is_stale(workspace):
+        raise ShardError(
+            f"the faces of {workspace.root} have changed since {workspace.shards} was packed",
+            hint="facegan shard",
+        )
+
+
+def is_stale(workspace: Workspace) -> bool:
+    """Whether the faces have changed since they were packed into the workspace's shards.
+
+    Raises:
+        CatalogError: the catalog cannot be read.
+        ShardError: there is an index and it cannot be read.
+    """
+    index = _index(workspace)
+    if index is None or not workspace.catalog.exists():
+        return False
+    with Catalog(workspace.catalog) as catalog:
+        return _differs(index, catalog)
+
+
+def _differs(index: ShardIndex | None, catalog: Catalog) -> bool:
     """Shards of a folder of one's own do not go by the workspace's faces."""
     if index is None or index.config.get("source") != "catalog":
         return False
-    return selection_hash(set(kept)) != index.selection
+    return selection_hash(catalog.kept_crops()) != index.selection
 
 
 def _index(workspace: Workspace) -> ShardIndex | None:

@@ -9,6 +9,17 @@ from typing import Any
 from facegan.core.records import Box, FaceRecord, ImageRecord, Reason, SearchResult, Status
 
 
+def insert(table: str, record: SearchResult | ImageRecord) -> tuple[str, dict[str, Any]]:
+    """The statement that adds a record unless it is there, and its values.
+
+    The names come from the records' fields, which are those of the columns.
+    """
+    names = list(record.__dataclass_fields__)
+    marks = ", ".join(f":{name}" for name in names)
+    sql = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+    return sql, {name: getattr(record, name) for name in names}
+
+
 def result_of(row: sqlite3.Row) -> SearchResult:
     """A search result of its row."""
     names = SearchResult.__dataclass_fields__

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from facegan.core.shards import open_index
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Serial
 from pipeline.portraits import portraits
@@ -25,7 +25,7 @@ PROGRAM = textwrap.dedent(
     import sys
     from pathlib import Path
     from facegan.core.files import Workspace
-    from pipeline.crop_config import CropConfig
+    from pipeline.config import CropConfig
     from pipeline.crop_stage import crop
 
     if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from facegan.core.errors import WorkspaceError
 from facegan.core.events import silent
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Processes, Serial, Threads, WorkerDied
 from pipeline.portraits import portraits

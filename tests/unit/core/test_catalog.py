@@ -8,7 +8,6 @@ from facegan.core import database
 from facegan.core.catalog import Catalog
 from facegan.core.database import Database
 from facegan.core.errors import CatalogError
-from facegan.core.origins import origins
 from facegan.core.records import (
     Box,
     FaceRecord,
@@ -200,11 +199,11 @@ def test_scores_are_added(catalog):
 # origins
 
 
-def test_the_result_that_names_a_licence_is_the_origin(tmp_path, catalog):
+def test_the_result_that_names_a_licence_is_the_origin(catalog):
     catalog.add_results([result("a", 0), result("b", 1, license="CC0"), result("c", 2)])
     for url in "ab":
         catalog.record_fetch(url, KEPT, "c", image("s"))
-    assert origins(tmp_path / "catalog.db") == {"s": result("b", 1, license="CC0")}
+    assert catalog.origins() == {"s": result("b", 1, license="CC0")}
 
 
 # the file

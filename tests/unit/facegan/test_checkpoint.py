@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 
 from facegan import checkpoint
 from facegan.config import ModelConfig
-from facegan.core.errors import CheckpointError, TrainingDivergedError
+from facegan.core.errors import CheckpointError, TrainingDivergedError, WorkspaceError
 from facegan.runs import checkpoint_iterations, checkpoint_path
 from facegan.step import build, train_step
 
@@ -229,6 +230,17 @@ def test_a_pickle_is_not_loaded(save):
     path.with_suffix(".json").write_text(json.dumps(about))
     with pytest.raises(CheckpointError, match="is corrupt"):
         checkpoint.load(path)
+
+
+def test_a_read_only_folder_is_said_in_words(save, monkeypatch):
+    save(2)
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "made up")
+
+    monkeypatch.setattr(checkpoint.Path, "unlink", refuse)
+    with pytest.raises(WorkspaceError, match=r"cannot write .*json: permission is denied"):
+        save(2)
 
 
 def test_paths_sort_by_iteration(folder):

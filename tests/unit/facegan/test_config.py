@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegan.config import IMAGE_SIZES, ModelConfig, SampleConfig, ScoreConfig, TrainConfig
+from facegan.config import (
+    IMAGE_SIZES,
+    ModelConfig,
+    SampleConfig,
+    ScoreConfig,
+    TrainConfig,
+    largest_size,
+)
 from facegan.core.errors import ConfigError
 
 
@@ -80,12 +87,13 @@ def test_all_problems_are_gathered_with_range_and_nearest_value() -> None:
     with pytest.raises(ConfigError) as caught:
         config.validate()
     lines = caught.value.message.splitlines()
-    assert lines[0].startswith("--size is 100: allowed are 32, 64, 128, 256, 512; the nearest is")
-    assert lines[0].endswith("128")
+    assert lines[0] == (
+        "--size is 100: one of 32, 64, 128, 256, 512 is allowed; the nearest is 128"
+    )
     assert lines[1] == "--width is 9.0: 0.0625 to 4.0 is allowed; the nearest is 4.0"
-    assert lines[2] == "--batch is 0: 1 to 65536 is allowed; the nearest is 1"
+    assert lines[2] == "--batch is 0: 1 to 65,536 is allowed; the nearest is 1"
     assert lines[3].startswith("--beta1 is 1.5")
-    assert lines[4].startswith("--device is gpu: allowed are auto, cuda, mps, cpu")
+    assert lines[4].startswith("--device is 'gpu': one of auto, cuda, mps, cpu is allowed")
     assert "'a-b'" in lines[5]
     assert len(lines) == 6
 
@@ -94,6 +102,35 @@ def test_all_problems_are_gathered_with_range_and_nearest_value() -> None:
 def test_sizes_suggest_the_nearest_power_of_two(size: int, nearest: int) -> None:
     (problem,) = ModelConfig(image_size=size).problems()
     assert problem.endswith(f"the nearest is {nearest}")
+
+
+@pytest.mark.parametrize(
+    ("shards_px", "size"), [(32, 32), (48, 32), (96, 64), (256, 256), (768, 512), (1024, 512)]
+)
+def test_largest_size_never_exceeds_the_shards(shards_px: int, size: int) -> None:
+    assert largest_size(shards_px) == size
+
+
+def test_shards_below_the_smallest_size_are_refused() -> None:
+    with pytest.raises(ConfigError, match="31 px") as caught:
+        largest_size(31)
+    assert "--size 32" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_huge_numbers_are_refused_in_words(digits: int) -> None:
+    huge = 10**digits
+    config = TrainConfig(model=ModelConfig(image_size=huge, width=huge), batch=huge, seed=huge)
+    with pytest.raises(ConfigError) as caught:
+        config.validate()
+    lines = caught.value.message.splitlines()
+    assert [line.split(" is ")[0] for line in lines] == ["--size", "--width", "--batch", "--seed"]
+    assert all("about" in line and len(line) < 120 for line in lines)
+
+
+def test_huge_numbers_in_json_are_refused() -> None:
+    with pytest.raises(ConfigError, match="jitter is about 10\\^400"):
+        TrainConfig.from_dict({"jitter": 10**400})
 
 
 def test_nan_is_no_allowed_value() -> None:

@@ -97,3 +97,34 @@ def test_a_damaged_history_does_not_keep_a_run_from_going_on(path):
     path.write_bytes(b"\0" * 500)
     fill(begin(path, iteration=7), [8])
     assert read_history(path)["iteration"].tolist() == [8]
+
+
+def damaged_at_three(path):
+    fill(begin(path), [1, 2])
+    fill(begin(path, iteration=2), [3, 4])
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[3] = b"\0" * len(lines[3][:-1]) + b"\n"
+    path.write_bytes(b"".join(lines))
+    return path.read_bytes()
+
+
+def test_one_damaged_line_leaves_the_rows_before_it_and_the_damaged_file(path):
+    damaged = damaged_at_three(path)
+    notes = []
+    history = History(path, iteration=4, batch=16, capacity=4, device=CPU, listener=notes.append)
+    fill(history, [5])
+    assert read_history(path)["iteration"].tolist() == [1, 2, 5]
+    assert path.with_name("history.csv.broken").read_bytes() == damaged
+    (note,) = notes
+    assert note.warning
+    assert "line 4" in note.text
+    assert "history.csv.broken" in note.text
+
+
+def test_damage_in_rows_that_go_anyway_is_no_matter(path):
+    damaged_at_three(path)
+    notes = []
+    History(path, iteration=2, batch=16, capacity=4, device=CPU, listener=notes.append)
+    assert notes == []
+    assert not path.with_name("history.csv.broken").exists()
+    assert read_history(path)["iteration"].tolist() == [1, 2]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import errno
 import json
 from dataclasses import replace
 
 import pytest
 
+from facegan import runs as runs_module
 from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
-from facegan.resume import changed_settings, find, resolve, same_runs
+from facegan.resume import changed_settings, find, same_runs
 from facegan.runs import create, data_identity, list_runs, read_run
 
 DATA = {"selection": "a" * 64, "image_size": 32, "count": 10, "sha256": "b" * 64}
@@ -19,6 +21,12 @@ def reach(run, iteration):
     path = run.checkpoints / f"iter-{iteration:08d}"
     path.with_suffix(".safetensors").write_bytes(b"1234")
     path.with_suffix(".json").write_text('{"bytes": 4}')
+
+
+def goes_on(runs, config, data, **arguments):
+    """The folder of the run that goes on; None when a new one begins."""
+    found = find(runs, config, data, **arguments)
+    return found and found.folder
 
 
 def test_runs_are_numbered_and_named(runs, tiny):
@@ -43,22 +51,22 @@ def test_auto_is_resolved_when_a_run_begins(runs, tiny):
 
 def test_an_unfinished_run_of_the_same_settings_goes_on(runs, tiny):
     run = create(runs, tiny, DATA)
-    assert resolve(runs, tiny, DATA).folder == run.folder
+    assert goes_on(runs, tiny, DATA) == run.folder
     reach(run, 5)
-    assert resolve(runs, tiny, DATA).folder == run.folder
+    assert goes_on(runs, tiny, DATA) == run.folder
 
 
 def test_the_newest_of_them_goes_on(runs, tiny):
     create(runs, tiny, DATA)
     newest = create(runs, tiny, DATA)
-    assert resolve(runs, tiny, DATA).folder == newest.folder
+    assert goes_on(runs, tiny, DATA) == newest.folder
 
 
 def test_a_finished_run_is_left_alone(runs, tiny):
     run = create(runs, tiny, DATA)
     reach(run, tiny.iters)
     assert find(runs, tiny, DATA) is None
-    assert resolve(runs, tiny, DATA).folder != run.folder
+    assert create(runs, tiny, DATA).folder != run.folder
 
 
 def test_a_checkpoint_that_was_cut_short_does_not_finish_a_run(runs, tiny):
@@ -67,7 +75,7 @@ def test_a_checkpoint_that_was_cut_short_does_not_finish_a_run(runs, tiny):
     reach(run, tiny.iters)
     (run.checkpoints / f"iter-{tiny.iters:08d}.safetensors").write_bytes(b"12")
     assert run.reached == 5
-    assert resolve(runs, tiny, DATA).folder == run.folder
+    assert goes_on(runs, tiny, DATA) == run.folder
 
 
 def test_iters_may_grow(runs, tiny):
@@ -93,8 +101,8 @@ def test_other_faces_begin_a_new_run(runs, tiny):
 
 
 def test_restart_begins_a_new_run(runs, tiny):
-    run = create(runs, tiny, DATA)
-    assert resolve(runs, tiny, DATA, restart=True).folder != run.folder
+    create(runs, tiny, DATA)
+    assert goes_on(runs, tiny, DATA, restart=True) is None
 
 
 def test_device_auto_takes_the_runs_device(runs, tiny):
@@ -109,12 +117,12 @@ def test_device_auto_takes_the_runs_device(runs, tiny):
 def test_resume_takes_a_name_or_a_number(runs, tiny, name):
     run = create(runs, tiny, DATA)
     create(runs, tiny, DATA)
-    assert resolve(runs, tiny, DATA, resume=name).folder == run.folder
+    assert goes_on(runs, tiny, DATA, resume=name) == run.folder
 
 
 def test_resume_takes_a_path(runs, tiny):
     run = create(runs, tiny, DATA)
-    assert resolve(runs, tiny, DATA, resume=str(run.folder)).folder == run.folder
+    assert goes_on(runs, tiny, DATA, resume=str(run.folder)) == run.folder
 
 
 def test_resume_suggests_the_nearest_name(runs, tiny):
@@ -202,6 +210,45 @@ def test_a_run_is_trained_by_one_process_at_a_time(runs, tiny):
         run.locked().__enter__()
     with run.locked():
         pass
+
+
+def fail_with(number):
+    def fail(*_, **__):
+        raise OSError(number, "made up")
+
+    return fail
+
+
+def test_a_lock_that_the_file_system_does_not_have_is_no_other_process(runs, tiny, monkeypatch):
+    run = create(runs, tiny, DATA)
+    monkeypatch.setattr(runs_module.fcntl, "flock", fail_with(errno.ENOLCK))
+    with pytest.raises(WorkspaceError, match=r"cannot lock .*lock: made up") as caught:
+        run.locked().__enter__()
+    assert "--workspace" in caught.value.hint
+
+
+def test_a_run_in_a_read_only_folder_is_said_in_words(runs, tiny, monkeypatch):
+    run = create(runs, tiny, DATA)
+    monkeypatch.setattr(runs_module.Path, "open", fail_with(errno.EACCES))
+    with pytest.raises(WorkspaceError, match=r"cannot write .*lock: permission is denied"):
+        run.locked().__enter__()
+
+
+def test_half_written_files_that_cannot_go_are_said_in_words(runs, tiny, monkeypatch):
+    run = create(runs, tiny, DATA)
+    (run.folder / ".x.tmp").write_bytes(b"half")
+    monkeypatch.setattr(runs_module.Path, "unlink", fail_with(errno.EACCES))
+    with pytest.raises(WorkspaceError, match="permission is denied"):
+        run.locked().__enter__()
+
+
+def test_a_run_written_by_an_earlier_facegan_does_not_know_when_it_began(runs, tiny):
+    run = create(runs, tiny, DATA)
+    path = run.folder / "config.json"
+    value = json.loads(path.read_bytes())
+    assert value.pop("began") == run.began > "2020"
+    path.write_text(json.dumps(value))
+    assert read_run(run.folder) == replace(run, began="")
 
 
 def test_half_written_files_go_when_a_run_is_taken_up(runs, tiny):

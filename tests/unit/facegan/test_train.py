@@ -248,6 +248,60 @@ def test_a_missing_device_is_named(tiny, shards, runs):
     assert "--device auto" in caught.value.hint
 
 
+def test_a_run_of_a_device_that_is_not_here_goes_on_as_the_hint_says(
+    tiny, shards, runs, monkeypatch
+):
+    part = fit(tiny, shards, runs, should_stop=StopAfter(5))
+    path = part.run_dir / "config.json"
+    path.write_text(path.read_text().replace('"device": "cpu"', '"device": "mps"'))
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        MissingDependencyError, match="mps, with which the run 00001-32px"
+    ) as caught:
+        fit(replace(tiny, device="auto"), shards, runs)
+    assert caught.value.hint == "facegan train --resume 00001-32px --device cpu --override"
+    rest = fit(replace(tiny, device="cpu"), shards, runs, resume="00001-32px", override=True)
+    assert (rest.run_dir, rest.iteration) == (part.run_dir, 12)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+)
+def test_too_little_memory_names_what_to_lower(tiny, shards, runs, monkeypatch, error):
+    def step(*_):
+        raise error
+
+    monkeypatch.setattr(train, "train_step", step)
+    with pytest.raises(ConfigError, match=r"--batch 4, --size 32 and --width 0\.0625") as caught:
+        fit(tiny, shards, runs)
+    assert "lower --batch" in caught.value.hint
+
+
+def test_other_runtime_errors_stay_what_they_are(tiny, shards, runs, monkeypatch):
+    def step(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(train, "train_step", step)
+    with pytest.raises(RuntimeError, match="a bug"):
+        fit(tiny, shards, runs)
+
+
+def test_a_damaged_history_is_told_and_training_goes_on(tiny, shards, runs):
+    part = fit(tiny, shards, runs, should_stop=StopAfter(5))
+    path = part.run_dir / "history.csv"
+    path.write_text(path.read_text().replace("\n3,", "\nx,"))
+    events = []
+    fit(tiny, shards, runs, listener=events.append)
+    assert any("damaged" in e.text for e in events if isinstance(e, Note) and e.warning)
+    assert read_history(path)["iteration"].tolist() == [1, 2, *range(6, 13)]
+
+
 def test_a_corrupt_shard_leaves_no_run_behind(tiny, shards, runs):
     (tar,) = shards.glob("*.tar")
     data = bytearray(tar.read_bytes())

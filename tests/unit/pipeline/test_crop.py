@@ -6,8 +6,8 @@ import pytest
 
 from facegan.core.records import Box, Face, Reason
 from pipeline import crop as crop_module
+from pipeline.config import CropConfig
 from pipeline.crop import CropTask, Window, crop_face, crop_image, cut, resize, window_of
-from pipeline.crop_config import CropConfig
 from pipeline.detect import ResolvedDetector
 from pipeline.images import ImageLimits, decode, encode_png
 from pipeline.portraits import portraits

@@ -1,9 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
 from facegan.core.errors import ConfigError
-from pipeline.crop_config import CropConfig, ShardConfig
+from pipeline.config import CropConfig, ShardConfig
 
 
 def test_defaults_are_allowed():
@@ -32,7 +33,7 @@ def test_a_model_for_haar_is_refused():
 
 def test_shard_config_names_option_and_range():
     problems = ShardConfig(size=300, max_bytes=10).problems()
-    assert ["--max-bytes" in problems[0], "--size" in problems[1]] == [True, True]
+    assert ["--size" in problems[0], "--max-bytes" in problems[1]] == [True, True]
 
 
 def test_hash_is_of_resolved_values():
@@ -65,3 +66,22 @@ def test_whole_and_float_margin_are_one():
 def test_to_dict_is_plain():
     assert CropConfig(model=Path("m.onnx")).to_dict()["model"] == "m.onnx"
     assert ShardConfig().to_dict()["size"] is None
+
+
+def test_huge_numbers_are_refused_in_words():
+    problems = CropConfig(size=10**400, workers=10**400).problems()
+    assert [problem.split(":")[0] for problem in problems] == [
+        "--size is about 10^400",
+        "--workers is about 10^400",
+    ]
+    assert len(ShardConfig(size=10**5000, max_bytes=10**5000).problems()) == 2
+
+
+def test_hashes_stay_so_that_what_was_decided_stays_decided():
+    assert CropConfig().config_hash("haar", None) == "a15064ae0b77e897"
+    assert CropConfig().config_hash("yunet", "ab") == "1df8b5f00b43368e"
+
+
+def test_json_gives_the_same_config_back():
+    for config in (CropConfig(model=Path("m.onnx"), workers=3), ShardConfig(size=64)):
+        assert type(config).from_dict(json.loads(json.dumps(config.to_dict()))) == config

@@ -10,7 +10,7 @@ from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Advanced, Note, Started
 from facegan.core.files import Workspace, sha256_of
 from facegan.core.shards import open_index, read_member
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import encode_png

@@ -8,7 +8,7 @@ import pytest
 from facegan.core.errors import MissingDependencyError, WorkspaceError
 from facegan.core.records import Box
 from pipeline import detect
-from pipeline.crop_config import CropConfig
+from pipeline.config import CropConfig
 from pipeline.detect import MODEL_NAME, MODEL_SHA256, ResolvedDetector, build, resolve
 from pipeline.images import ImageLimits, read
 from pipeline.portraits import portraits

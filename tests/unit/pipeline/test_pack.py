@@ -6,7 +6,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import ConfigError, ShardError, WorkspaceError
 from facegan.core.files import Workspace
 from facegan.core.shards import open_index, read_members, selection_hash
-from pipeline.crop_config import CropConfig, ShardConfig
+from pipeline.config import CropConfig, ShardConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Serial
 from pipeline.pack import pack

@@ -8,7 +8,7 @@ import pytest
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Note
 from facegan.core.shards import open_index, read_members
-from pipeline.crop_config import ShardConfig
+from pipeline.config import ShardConfig
 from pipeline.executors import Processes, Serial
 from pipeline.images import ImageLimits, decode, encode_png
 from pipeline.pack_folder import centre_square, pack_folder

@@ -1,3 +1,5 @@
+import contextlib
+import dataclasses
 import hashlib
 import itertools
 import json
@@ -8,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -385,6 +388,7 @@ from pathlib import Path
 from facegan.core.files import Workspace
 from pipeline.config import ScrapeConfig
 from pipeline.scrape import scrape
+from pathlib import Path
 url, host, root = sys.argv[1:]
 scrape(ScrapeConfig("artist", base_url=url, allow_hosts=(host,), workers=4), Workspace(Path(root)))
 """
@@ -435,3 +439,19 @@ def test_files_with_names_that_are_no_utf_8_are_kept_and_unreadable_ones_tried_a
     assert scrape(config, workspace).images == 2
     titles = rows(workspace, "SELECT title FROM search_results ORDER BY rank")
     assert titles == [("caf\ufffd 0",), ("caf\ufffd 1",)]
+
+
+def test_bytes_that_were_opted_out_are_not_stored_again(tmp_path: Path) -> None:
+    workspace = Workspace(tmp_path)
+    config = ScrapeConfig("drawn", source="portraits", limit=1)
+    scrape(config, workspace)
+    stored = next(path for path in workspace.images.rglob("*.png"))
+    with sqlite3.connect(workspace.catalog) as db:
+        db.execute("UPDATE images SET status = 'rejected', reason = 'opted_out'")
+    db.close()
+    stored.unlink()
+    with contextlib.suppress(NothingProducedError):
+        scrape(dataclasses.replace(config, query="other"), workspace)
+    with contextlib.suppress(NothingProducedError):
+        scrape(dataclasses.replace(config, min_size_px=33), workspace)
+    assert not stored.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from facegan.core.errors import ConfigError
-from pipeline.config import RANGES, ScrapeConfig, split_host
+from pipeline.config import ScrapeConfig, split_host
 
 
 def test_defaults_are_valid_and_fit_json():
@@ -54,9 +54,26 @@ def test_folder_must_be_there(tmp_path):
     assert ScrapeConfig("a", source="folder", folder=tmp_path).problems() == []
 
 
-def test_every_range_belongs_to_a_field():
-    fields = {field.name for field in dataclasses.fields(ScrapeConfig)}
-    assert {option[2:].replace("-", "_") for option in RANGES} <= fields
+def test_huge_numbers_are_refused_in_words():
+    problems = ScrapeConfig("a", limit=10**400, timeout_s=-(10**400)).problems()
+    assert problems[0].startswith("--limit is about 10^400: 1 to 10,000,000 is allowed")
+    assert problems[1].startswith("--timeout-s is about -10^400")
+
+
+def test_json_gives_the_same_config_back(tmp_path):
+    config = ScrapeConfig("a", source="folder", folder=tmp_path, allow_hosts=("localhost",))
+    assert ScrapeConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+def test_a_missing_term_is_named():
+    with pytest.raises(ConfigError, match="query is missing"):
+        ScrapeConfig.from_dict({"limit": 3})
+
+
+def test_hash_stays_so_that_what_was_decided_stays_decided():
+    assert ScrapeConfig("a").config_hash() == "8757edea8eff032a"
+    config = ScrapeConfig("a", folder=Path("/x"), allow_hosts=("B", "a"))
+    assert config.config_hash() == "a0e9b39b421a88b4"
 
 
 def test_config_hash_holds_what_decides_an_items_fate_and_no_more():

@@ -135,7 +135,7 @@ def _run(args: list[str]) -> int:
         return EXIT_USAGE
     except click.UsageError as error:
         hint = f"{error.ctx.command_path} --help" if error.ctx else "facegan --help"
-        return _fail(flags, ConfigError(error.format_message(), hint=hint))
+        return _fail(flags, ConfigError(error.format_message() + _origin(error), hint=hint))
     except FaceganError as error:
         return _fail(flags, error)
     except (KeyboardInterrupt, click.Abort):
@@ -149,6 +149,20 @@ def _run(args: list[str]) -> int:
         return 0
     except Exception as error:
         return _bug(flags, error)
+
+
+def _origin(error: click.UsageError) -> str:
+    """Where a wrong value came from, when it was not typed."""
+    parameter, ctx = getattr(error, "param", None), error.ctx
+    if parameter is None or ctx is None or not parameter.name:
+        return ""
+    source = ctx.get_parameter_source(parameter.name)
+    if source == click.core.ParameterSource.DEFAULT_MAP:
+        return f" (from {ctx.find_root().obj['config']}, {ctx.info_name}.{parameter.name})"
+    if source == click.core.ParameterSource.ENVIRONMENT:
+        prefix = f"{ctx.auto_envvar_prefix}_{parameter.name}".upper()
+        return f" (from the environment, {parameter.envvar or prefix})"
+    return ""
 
 
 def _fail(flags: dict[str, Any], error: FaceganError) -> int:

@@ -192,8 +192,9 @@ def named(runs_dir: Path, name: str) -> Run:
             return read_run(folder)
     names = [folder.name for folder in folders]
     near = difflib.get_close_matches(name, names, 1, 0.3) or names[-1:]
-    hint = f"--resume {near[0]}" if near else "facegan train"
-    raise CheckpointError(f"no run {name!r} in {runs_dir}", hint=hint)
+    nearest = f"; the nearest is {near[0]}" if near else ""
+    hint = "facegan status" if near else "facegan train"
+    raise CheckpointError(f"no run {name!r} in {runs_dir}{nearest}", hint=hint)
 
 
 def create(

@@ -241,7 +241,6 @@ def _report(session: _Session) -> None:
     now = time.monotonic()
     means = dict(zip(FIGURES, rows.mean(axis=0).tolist(), strict=True))
     figures = {
-        "it/s": len(rows) / max(now - session.reported, 1e-9),
         "d_loss": means["d_loss_real"] + means["d_loss_fake"],
         "g_loss": means["g_loss"],
     }

@@ -83,6 +83,7 @@ def crop(
     detector = resolve(config)
     listener(Note(STAGE, _announcement(detector)))
     with Catalog(workspace.catalog) as catalog:
+        _warn_of_other_faces(catalog, detector, listener)
         tally, pending = _run(config, detector, workspace, catalog, listener, should_stop, executor)
         faces = catalog.tally("faces")
         if not pending:
@@ -91,6 +92,15 @@ def crop(
         raise _no_faces(workspace, detector)
     index = None if pending else pack(workspace, ShardConfig(), listener=listener)
     return CropReport(detector.label, tally, pending, faces, time.perf_counter() - begun, index)
+
+
+def _warn_of_other_faces(catalog: Catalog, detector: ResolvedDetector, listener: Listener) -> None:
+    """Say so before the faces that another detector found are replaced."""
+    others = Counter(face.detector for face in catalog.faces(Status.KEPT))
+    others.pop(detector.label, None)
+    for label, count in others.items():
+        text = f"replacing {count} faces that {label} found by what {detector.label} finds"
+        listener(Note(STAGE, text, warning=True))
 
 
 def _run(

@@ -108,11 +108,10 @@ class Bars:
         if self.bars is None:
             self.bars = Progress(
                 TextColumn("{task.description:<7}"),
-                BarColumn(bar_width=24),
+                BarColumn(bar_width=12),
                 MofNCompleteColumn(),
                 rate_column(),
                 TimeElapsedColumn(),
-                TextColumn("eta"),
                 TimeRemainingColumn(),
                 TextColumn("{task.fields[figures]}", style="dim"),
                 console=self.console,
@@ -141,7 +140,8 @@ class Lines:
         self.stream = stream
         self.started: dict[str, tuple[Started, float]] = {}
         self.last: dict[str, Advanced] = {}
-        self.spoke_at: dict[str, float] = {}
+        self.spoke_at: dict[str, tuple[float, int]] = {}
+        """When the last line was printed, and what was done by then."""
 
     def __call__(self, event: Event) -> None:
         """Print the event if it is time."""
@@ -149,14 +149,14 @@ class Lines:
         match event:
             case Started():
                 self.started[event.stage] = event, now
-                self.spoke_at[event.stage] = now
+                self.spoke_at[event.stage] = now, event.done
                 total = "" if event.total is None else f" of {event.total}"
                 self._say(f"{event.stage}: from {event.unit} {event.done}{total}")
             case Advanced():
                 self.last[event.stage] = event
-                if now - self.spoke_at.get(event.stage, now) >= LINE_EVERY_S:
-                    self.spoke_at[event.stage] = now
+                if now - self.spoke_at[event.stage][0] >= LINE_EVERY_S:
                     self._say(self._line(event, now))
+                    self.spoke_at[event.stage] = now, event.done
             case Finished():
                 if event.stage in self.last:
                     self._say(self._line(self.last.pop(event.stage), now))
@@ -165,8 +165,10 @@ class Lines:
 
     def _line(self, event: Advanced, now: float) -> str:
         start, since = self.started[event.stage]
-        elapsed = max(now - since, 1e-9)
-        rate = (event.done - start.done) / elapsed
+        # The speed since the last line: what has been slow before says little of what is to come.
+        spoke_at, done = self.spoke_at[event.stage]
+        rate = (event.done - done) / max(now - spoke_at, 1e-9)
+        elapsed = now - since
         total = "" if start.total is None else f"/{start.total}"
         eta = ""
         if start.total is not None and rate > 0 and event.done < start.total:

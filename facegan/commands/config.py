@@ -44,6 +44,7 @@ def _settings(root: click.Context, group: click.Group, name: str) -> list[dict[s
     if found is None:
         raise click.UsageError(f"No such command '{name}'.", root)
     ctx = found.make_context(name, [], parent=root, resilient_parsing=True)
+    file = ctx.find_root().obj["config"]
     rows = []
     for parameter in found.params:
         if isinstance(parameter, click.Option) and parameter.name:
@@ -51,13 +52,16 @@ def _settings(root: click.Context, group: click.Group, name: str) -> list[dict[s
             kind = SOURCES[source.name] if source else "default"
             value = ctx.params.get(parameter.name)
             plain = value if isinstance(value, bool | int | float | None) else str(value)
+            if value is None and kind != "default":
+                raw, _ = parameter.consume_value(ctx, {})
+                plain, kind = str(raw), f"not valid, {kind}"
             rows.append(
                 {
                     "command": name,
                     "name": parameter.opts[-1].lstrip("-"),
                     "value": plain,
                     "source": kind,
-                    "from": f"{kind} {ctx.find_root().obj['config']}" if kind == "file" else kind,
+                    "from": f"{kind} {file}" if kind.endswith("file") else kind,
                 }
             )
     return rows

@@ -57,9 +57,9 @@ def command(session: Session, workers: int | None, **settings: Any) -> Result:
     )
     stopped = report.shards is None
     packed = f"{report.pending} images left" if stopped else f"packed in {session.workspace.shards}"
+    looked = tally_text(report.images) if report.images.total else "nothing new"
     lines = (
-        f"images: {tally_text(report.images)} in {seconds_text(report.seconds)}, "
-        f"with {report.detector}",
+        f"images: {looked} in {seconds_text(report.seconds)}, with {report.detector}",
         f"{report.faces.kept} faces of {config.size} px in {session.workspace.faces}, {packed}",
     )
     data = {

@@ -83,7 +83,9 @@ def _check(parameters: dict[str, dict[str, Any]]) -> None:
 
     train, score = parameters["train"], parameters["score"]
     model = ModelConfig(width=train["width"])
-    TrainConfig(model=model, iters=train["iters"], batch=train["batch"]).validate()
+    TrainConfig(
+        model=model, iters=train["iters"], batch=train["batch"], device=train["device"]
+    ).validate()
     ScoreConfig(samples=score["samples"], splits=score["splits"]).validate()
     resolve_device(train["device"])
 

@@ -70,8 +70,9 @@ def command(session: Session, query: str, **settings: Any) -> Result:
     report = scrape(
         config, session.workspace, listener=session.listener, should_stop=session.should_stop
     )
+    tried = tally_text(report.tally) if report.tally.total else "nothing new"
     lines = (
-        f"{tally_text(report.tally)}; {report.results} new results in "
+        f"{tried}; {report.results} new results in "
         f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}",
         f'{report.images} images for "{query}" in {session.workspace.images}',
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
         return Result({"from": origin, "shards": str(session.workspace.shards)}, (line,))
     from pipeline.pack import pack, record
 
+    before = _there(session)
     if folder is None:
         return _result(session, pack(session.workspace, config, listener=session.listener), {})
     from pipeline.pack_folder import pack_folder
@@ -52,7 +54,22 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
         line = f"stopped before the shards were written; those in {session.workspace.shards} stay"
         return Result({"stopped": True}, (line,), session.again, interrupted=True)
     record(session.workspace, report.index)
-    return _result(session, report.index, report.rejected)
+    result = _result(session, report.index, report.rejected)
+    if before is None or before.selection == report.index.selection:
+        return result
+    line = f"replaced the {before.count} images that were packed there before"
+    return replace(result, lines=(*result.lines, line))
+
+
+def _there(session: Session) -> Any:
+    """The index that stands in the workspace, or None."""
+    from facegan.core.errors import ShardError
+    from facegan.core.shards import open_index
+
+    try:
+        return open_index(session.workspace.shards)
+    except ShardError:
+        return None
 
 
 def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]]) -> Result:

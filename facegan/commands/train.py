@@ -42,7 +42,13 @@ from facegan.commands._types import COUNT, DURATION
     "--shards", type=click.Path(path_type=Path, file_okay=False), default=None, group="Run",
     help="Folder of shards.  [default: the workspace's]",
 )  # fmt: skip
-@option("--name", default="", group="Run", help="Tail of the run's folder name.  [default: 64px]")
+@option(
+    "--name",
+    default="",
+    show_default=False,
+    group="Run",
+    help="Tail of the run's folder name.  [default: 64px]",
+)
 @option("--resume", default=None, metavar="RUN", group="Run", help="Go on with this run.")
 @option("--restart", is_flag=True, group="Run", help="Begin a new run whatever is there.")
 @option(
@@ -171,6 +177,10 @@ def _plan(
         runs, config, data_identity(index), resume=resume, restart=restart, override=override
     )
     which = f"go on with run {run.folder.name} at {run.reached}" if run else "begin a new run"
-    lines = (f"would {which}, on {index.count} images of {index.image_size} px",)
+    told = (
+        f"{config.iters} iterations of {config.batch} images at {config.model.image_size} px, "
+        f"width {config.model.width:g}, device {config.device}"
+    )
+    lines = (f"would {which}, on {index.count} images of {index.image_size} px: {told}",)
     data = {"run": run.folder.name if run else None, "settings": config.to_dict()}
-    return Result(data, lines, session.flag("facegan train"))
+    return Result(data, lines, session.again.replace(" --dry-run", ""))

@@ -42,7 +42,7 @@ class Funnel:
             return "facegan shard"
         if not self.runs or self.runs[0]["status"] != "finished":
             return "facegan train"
-        return "facegan score"
+        return "facegan sample"
 
 
 def funnel(workspace: Workspace) -> Funnel:

@@ -54,7 +54,7 @@ def default_map(
         ConfigError: as `read_file`, or a table or key that no command knows; all are named.
     """
     values = read_file(path)
-    common = {_key(k): v for k, v in values.items() if not isinstance(v, dict)}
+    common = {_key(k): _plain(v) for k, v in values.items() if not isinstance(v, dict)}
     problems = _unknown(path, "", common, set(shared))
     result: dict[str, dict[str, Any]] = {
         name: {k: v for k, v in common.items() if k in set(parameters) and name not in set(apart)}
@@ -64,7 +64,7 @@ def default_map(
     problems += _unknown(path, "", tables, set(commands))
     for name, table in tables.items():
         if name in commands:
-            entries = {_key(k): v for k, v in table.items()}
+            entries = {_key(k): _plain(v) for k, v in table.items()}
             problems += _unknown(path, f"{name}.", entries, set(commands[name]))
             result[name] |= entries
     if problems:
@@ -79,6 +79,12 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     'iters'
     """
     return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)), None)
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as text, as flags and the environment give them: the option's type judges them."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
 
 
 def _key(name: str) -> str:

@@ -93,3 +93,20 @@ def test_an_unknown_setting_of_the_file_is_named(facegan: Run, tmp_path: Path) -
     done = facegan("status")
     assert done.returncode == 2
     assert "did you mean train.iters?" in done.stderr
+
+
+def test_a_wrong_value_says_where_it_came_from(facegan: Run, tmp_path: Path) -> None:
+    done = facegan("train", env={"FACEGAN_TRAIN_BATCH": "x"})
+    assert done.returncode == 2
+    assert "(from the environment, FACEGAN_TRAIN_BATCH)" in done.stderr
+    (tmp_path / "facegan.toml").write_text('[train]\niters = "lots"\n')
+    done = facegan("train")
+    assert done.returncode == 2
+    assert "(from facegan.toml, train.iters)" in done.stderr
+    assert "train.iters = 'lots'  (not valid, file facegan.toml)" in facegan("config").stdout
+
+
+def test_numbers_in_the_file_are_judged_by_their_option(facegan: Run, tmp_path: Path) -> None:
+    (tmp_path / "facegan.toml").write_text("workspace = 5\n[train]\nwidth = 0.5\nbatch = 3\n")
+    assert "no shards in 5/shards" in facegan("train").stderr
+    assert "train.width = 0.5" in facegan("config", "train").stdout

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -81,7 +83,27 @@ def test_a_finished_run_is_left_alone_when_asked(facegan: Run) -> None:
     assert "iteration 2 of 2" in first.stdout
     again = facegan("train", *SMALL, "--iters", "2", "--unless-finished")
     assert "nothing to do" in again.stdout
-    assert "begin a new run" in facegan("train", *SMALL, "--iters", "2", "--dry-run").stdout
+    plan = facegan("train", *SMALL, "--iters", "2", "--dry-run").stdout
+    assert "begin a new run" in plan
+    assert f"next: {shlex.join(('facegan', 'train', *SMALL, '--iters', '2'))}" in plan
+
+
+def test_faces_that_changed_since_they_were_packed_are_not_trained_on(
+    facegan: Run, shards: Path
+) -> None:
+    home = shards.parent
+    for args in (
+        ("scrape", "x", "--source", "portraits", "--limit", "4"),
+        ("crop", "--detector", "haar", "--size", "32"),
+    ):
+        assert facegan(*args).returncode == 0
+    with contextlib.closing(sqlite3.connect(home / "catalog.db")) as db, db:
+        db.execute("UPDATE faces SET status = 'rejected' WHERE id = (SELECT min(id) FROM faces)")
+    done = facegan("train", *SMALL, "--iters", "1")
+    assert done.returncode == 3
+    assert "hint: facegan shard" in done.stderr
+    assert facegan("shard").returncode == 0
+    assert facegan("train", *SMALL, "--iters", "1").returncode == 0
 
 
 def test_a_corrupt_shard_ends_training_before_it_begins(facegan: Run, shards: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_trained_folder_without_images_is_scored(workspace):
         catalog.record_run(
             "00001-x", iteration=5, iterations=5, seconds=1, selection="", status="finished"
         )
-    assert funnel(workspace).next_step == "facegan score"
+    assert funnel(workspace).next_step == "facegan sample"
 
 
 def test_images_without_faces_are_cropped(workspace):

@@ -129,7 +129,7 @@ def test_resume_suggests_the_nearest_name(runs, tiny):
     create(runs, replace(tiny, name="faces"), DATA)
     with pytest.raises(CheckpointError, match="no run '00001-fces'") as caught:
         find(runs, tiny, DATA, resume="00001-fces")
-    assert caught.value.hint == "--resume 00001-faces"
+    assert "the nearest is 00001-faces" in caught.value.message
 
 
 def test_resume_refuses_changed_settings_and_faces_by_name(runs, tiny):

@@ -24,7 +24,7 @@ def test_shared_settings_reach_every_command_and_tables_their_own(tmp_path: Path
 
 def test_dashes_and_underscores_are_the_same(tmp_path: Path) -> None:
     path = write(tmp_path, "[train]\nsample-every = 5\n")
-    assert default_map(path, {"train": ["sample_every"]}, [])["train"] == {"sample_every": 5}
+    assert default_map(path, {"train": ["sample_every"]}, [])["train"] == {"sample_every": "5"}
 
 
 def test_every_unknown_setting_is_named_with_the_nearest(tmp_path: Path) -> None:

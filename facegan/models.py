@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from facegan.config import ModelConfig
+from facegan.convolutions import Doubling, Halving
 
 _FIRST_PX = 4
 """Both networks change from a vector to a picture, or back, at 4x4."""
@@ -56,12 +57,12 @@ class Generator(nn.Module):
         while resolution < config.image_size:
             width_out = channels_at(config, resolution)
             layers += [
-                _doubling(width_in, width_out, bias=False),
+                Doubling(width_in, width_out, bias=False),
                 nn.BatchNorm2d(width_out),
                 nn.ReLU(inplace=True),
             ]
             width_in, resolution = width_out, 2 * resolution
-        layers += [_doubling(width_in, 3, bias=True), nn.Tanh()]
+        layers += [Doubling(width_in, 3, bias=True), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, z_BZ: Tensor) -> Tensor:  # noqa: N803
@@ -90,14 +91,14 @@ class Discriminator(nn.Module):
         resolution = config.image_size // 2
         width_in = channels_at(config, resolution)
         layers: list[nn.Module] = [
-            _halving(3, width_in, bias=True),
+            Halving(3, width_in, bias=True),
             nn.LeakyReLU(0.2, inplace=True),
         ]
         while resolution > _FIRST_PX:
             resolution //= 2
             width_out = channels_at(config, resolution)
             layers += [
-                _halving(width_in, width_out, bias=False),
+                Halving(width_in, width_out, bias=False),
                 nn.BatchNorm2d(width_out),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
@@ -143,13 +144,3 @@ def initialise(module: nn.Module, generator: torch.Generator) -> None:
 def parameter_count(module: nn.Module) -> int:
     """How many numbers training adjusts."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def _doubling(width_in: int, width_out: int, *, bias: bool) -> nn.ConvTranspose2d:
-    return nn.ConvTranspose2d(
-        width_in, width_out, 5, stride=2, padding=2, output_padding=1, bias=bias
-    )
-
-
-def _halving(width_in: int, width_out: int, *, bias: bool) -> nn.Conv2d:
-    return nn.Conv2d(width_in, width_out, 3, stride=2, padding=1, bias=bias)

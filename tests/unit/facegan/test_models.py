@@ -9,20 +9,20 @@ from facegan.models import WEIGHT_STD, Discriminator, Generator, initialise, par
 
 GENERATOR_TABLE = [
     ("ConvTranspose2d", (1024, 4, 4), 4, 1, False),
-    ("ConvTranspose2d", (512, 8, 8), 5, 2, False),
-    ("ConvTranspose2d", (256, 16, 16), 5, 2, False),
-    ("ConvTranspose2d", (128, 32, 32), 5, 2, False),
-    ("ConvTranspose2d", (64, 64, 64), 5, 2, False),
-    ("ConvTranspose2d", (32, 128, 128), 5, 2, False),
-    ("ConvTranspose2d", (3, 256, 256), 5, 2, True),
+    ("Doubling", (512, 8, 8), 5, 2, False),
+    ("Doubling", (256, 16, 16), 5, 2, False),
+    ("Doubling", (128, 32, 32), 5, 2, False),
+    ("Doubling", (64, 64, 64), 5, 2, False),
+    ("Doubling", (32, 128, 128), 5, 2, False),
+    ("Doubling", (3, 256, 256), 5, 2, True),
 ]
 DISCRIMINATOR_TABLE = [
-    ("Conv2d", (32, 128, 128), 3, 2, True),
-    ("Conv2d", (64, 64, 64), 3, 2, False),
-    ("Conv2d", (128, 32, 32), 3, 2, False),
-    ("Conv2d", (256, 16, 16), 3, 2, False),
-    ("Conv2d", (512, 8, 8), 3, 2, False),
-    ("Conv2d", (1024, 4, 4), 3, 2, False),
+    ("Halving", (32, 128, 128), 3, 2, True),
+    ("Halving", (64, 64, 64), 3, 2, False),
+    ("Halving", (128, 32, 32), 3, 2, False),
+    ("Halving", (256, 16, 16), 3, 2, False),
+    ("Halving", (512, 8, 8), 3, 2, False),
+    ("Halving", (1024, 4, 4), 3, 2, False),
     ("Conv2d", (1, 1, 1), 4, 1, True),
 ]
 
@@ -53,15 +53,16 @@ def kinds(network: Generator | Discriminator) -> list[str]:
 def test_generator_has_the_reference_layers_at_256_px() -> None:
     network = Generator(ModelConfig()).eval()
     assert table_of(network, torch.zeros(1, 100)) == GENERATOR_TABLE
-    block = ["ConvTranspose2d", "BatchNorm2d", "ReLU"]
-    assert kinds(network) == block * 6 + ["ConvTranspose2d", "Tanh"]
+    norm = ["BatchNorm2d", "ReLU"]
+    first, block = ["ConvTranspose2d", *norm], ["Doubling", *norm]
+    assert kinds(network) == first + block * 5 + ["Doubling", "Tanh"]
 
 
 def test_discriminator_has_the_reference_layers_at_256_px() -> None:
     network = Discriminator(ModelConfig()).eval()
     assert table_of(network, torch.zeros(1, 3, 256, 256)) == DISCRIMINATOR_TABLE
-    block = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
-    assert kinds(network) == ["Conv2d", "LeakyReLU"] + block * 5 + ["Conv2d"]
+    block = ["Halving", "BatchNorm2d", "LeakyReLU"]
+    assert kinds(network) == ["Halving", "LeakyReLU"] + block * 5 + ["Conv2d"]
     slopes = {layer.negative_slope for layer in network.layers if isinstance(layer, nn.LeakyReLU)}
     assert slopes == {0.2}
 

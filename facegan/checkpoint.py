@@ -3,8 +3,11 @@
 The tensors are written first, and the description, which holds their hash, makes them a checkpoint:
 what a kill leaves behind is never taken for one. Nothing in either file can run code.
 
-    generator.layers.0.weight             parameters and BatchNorm's statistics
+    generator.layers.0.weight                parameters and BatchNorm's statistics
     generator_adam.exp_avg.layers.0.weight   Adam's moments and step count, by parameter
+    average.layers.0.weight                  the generator's averaged parameters, where kept
+
+Nothing else is needed to go on: all that is drawn follows from the seed and the iteration.
 """
 
 from __future__ import annotations
@@ -18,8 +21,7 @@ from typing import Any
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
-from torch import Tensor, nn
-from torch.optim import Adam
+from torch import Tensor
 
 from facegan.config import ModelConfig
 from facegan.core.errors import CheckpointError, ConfigError
@@ -30,7 +32,9 @@ from facegan.models import Generator
 from facegan.runs import checkpoint_iterations, checkpoint_path, remove_file
 from facegan.step import Networks
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: with `average`. Files of version 1 are read as those of a run that keeps none."""
+READABLE = (1, 2)
 Tensors = dict[str, Tensor]
 
 
@@ -56,8 +60,9 @@ def save(
     seconds: float,
     model: ModelConfig,
     keep: int,
+    keep_every: int = 0,
 ) -> Path:
-    """Write a checkpoint, then remove all but the newest `keep`; waits for the device.
+    """Write a checkpoint, then remove old ones; waits for the device.
 
     Args:
         folder: the run's checkpoints.
@@ -66,7 +71,8 @@ def save(
         nimg: real images seen.
         seconds: training time of the run.
         model: lets the generator be rebuilt from the checkpoint alone.
-        keep: how many stay, at least 1.
+        keep: how many of the newest stay, at least 1.
+        keep_every: those at its multiples stay as well; 0 is none.
 
     Returns:
         The file of tensors.
@@ -75,7 +81,7 @@ def save(
         TrainingDivergedError: a tensor is not finite; nothing is written.
         WorkspaceError: it cannot be written.
     """
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in _state(networks).items()}
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in networks.tensors()}
     for name, tensor in tensors.items():
         if not torch.isfinite(tensor).all():
             raise diverged(f"{name} is not finite", iteration)
@@ -95,7 +101,8 @@ def save(
     }
     write_json(path.with_suffix(".json"), description)
     for old in checkpoint_iterations(folder)[:-keep]:
-        _remove(folder, old)
+        if not keep_every or old % keep_every:
+            _remove(folder, old)
     return path
 
 
@@ -119,9 +126,9 @@ def load(path: Path) -> Checkpoint:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _corrupt(description, str(error)) from error
-    if version != FORMAT_VERSION:
+    if version not in READABLE:
         raise CheckpointError(
-            f"{path} has format version {version}, this facegan reads {FORMAT_VERSION}",
+            f"{path} has format version {version}, this facegan reads up to {FORMAT_VERSION}",
             hint="read it with the facegan that wrote it, or begin anew with --restart",
         )
     if len(data) != about.get("bytes"):
@@ -152,7 +159,7 @@ def newest_valid(folder: Path, listener: Listener = silent) -> Checkpoint | None
         try:
             found = load(description)
         except CheckpointError as error:
-            if _version(description) not in (None, FORMAT_VERSION):
+            if _version(description) not in (None, *READABLE):
                 raise
             passed_over.append(error.message)
             continue
@@ -168,30 +175,37 @@ def newest_valid(folder: Path, listener: Listener = silent) -> Checkpoint | None
     return None
 
 
+@torch.no_grad()
 def restore(networks: Networks, checkpoint: Checkpoint) -> None:
-    """Put networks and optimizers into a checkpoint's state.
+    """Put networks, optimizers and average into a checkpoint's state.
 
-    Files hold contiguous tensors. Every value is copied into a tensor with the strides and the
-    device of its parameter: moments of another memory format than the weights would be read in the
-    wrong order by a fused Adam, without an error.
+    Files hold contiguous tensors. Every value is copied into the tensor that is there, whose
+    strides are its parameter's: moments of another memory format than the weights would be read
+    in the wrong order by a fused Adam, without an error.
 
     Args:
-        networks: of the checkpoint's model; changed in place.
+        networks: of the checkpoint's model; changed in place. An average that the checkpoint
+            lacks begins with its generator.
         checkpoint: where the values come from.
 
     Raises:
         CheckpointError: it holds other tensors than these networks have.
     """
-    tensors = dict(checkpoint.tensors)
-    try:
-        for name, network, adam in networks.pairs():
-            # Copies into the tensors that are there, so that their strides stay.
-            network.load_state_dict(_take(tensors, f"{name}."))
-            _restore_adam(network, adam, _take(tensors, f"{name}_adam."))
-    except (KeyError, RuntimeError) as error:
-        raise CheckpointError(f"{checkpoint.path} does not fit the networks: {error}") from error
-    if tensors:
-        raise CheckpointError(f"{checkpoint.path} holds unknown tensors: {', '.join(tensors)}")
+    stored = dict(checkpoint.tensors)
+    if networks.average is None:
+        stored = {name: value for name, value in stored.items() if not _is_average(name)}
+    elif not any(map(_is_average, stored)):
+        weights = dict(networks.generator.named_parameters())
+        stored |= {f"average.{key}": stored[f"generator.{key}"] for key in weights}
+    there = dict(networks.tensors())
+    if unlike := [
+        name
+        for name in there.keys() | stored.keys()
+        if name not in there or name not in stored or there[name].shape != stored[name].shape
+    ]:
+        raise CheckpointError(f"{checkpoint.path} does not fit the networks: {min(unlike)} differs")
+    for name, tensor in there.items():
+        tensor.copy_(stored[name])
 
 
 def discard_after(folder: Path, iteration: int) -> None:
@@ -202,13 +216,18 @@ def discard_after(folder: Path, iteration: int) -> None:
 
 
 def load_generator(
-    path: Path, *, device: torch.device | str = "cpu", listener: Listener = silent
+    path: Path,
+    *,
+    device: torch.device | str = "cpu",
+    raw: bool = False,
+    listener: Listener = silent,
 ) -> tuple[Generator, int, ModelConfig]:
-    """A trained generator, in evaluation mode.
+    """A trained generator, in evaluation mode: its weights' average, where one was kept.
 
     Args:
         path: a run's folder (its newest whole checkpoint) or one checkpoint's file.
         device: where it shall compute.
+        raw: take the weights of the last iteration instead of their average.
         listener: gets a warning for each corrupt checkpoint that is passed over.
 
     Returns:
@@ -223,52 +242,33 @@ def load_generator(
         found = newest_valid(path / "checkpoints", listener)
     if found is None:
         raise CheckpointError(f"no checkpoint in {path}", hint="facegan train")
+    weights = _under(found.tensors, "generator.")
+    if not raw:
+        weights |= _under(found.tensors, "average.")
     generator = Generator(found.model)
     try:
-        generator.load_state_dict(_take(dict(found.tensors), "generator."))
-    except (KeyError, RuntimeError) as error:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
         raise CheckpointError(f"{found.path} does not fit its model: {error}") from error
     return generator.to(device).eval(), found.iteration, found.model
 
 
 def planned_bytes(networks: Networks) -> int:
-    """Size of one checkpoint: weights, statistics and two moments a weight."""
-    return sum(
-        sum(tensor.nbytes for tensor in network.state_dict().values())
-        + 2 * sum(parameter.nbytes for parameter in network.parameters())
-        for _, network, _ in networks.pairs()
-    )
+    """Size of one checkpoint: weights, statistics, two moments a weight, and the average."""
+    return sum(tensor.nbytes for _, tensor in networks.tensors())
 
 
-def _state(networks: Networks) -> Tensors:
-    """Everything by name, on its device."""
-    tensors: Tensors = {}
-    for name, network, adam in networks.pairs():
-        tensors |= {f"{name}.{key}": tensor for key, tensor in network.state_dict().items()}
-        for key, parameter in network.named_parameters():
-            for what, tensor in adam.state[parameter].items():
-                tensors[f"{name}_adam.{what}.{key}"] = tensor
-    return tensors
+def _is_average(name: str) -> bool:
+    return name.startswith("average.")
 
 
-def _take(tensors: Tensors, prefix: str) -> Tensors:
-    """Remove the tensors of a prefix and give them without it."""
-    names = [name for name in tensors if name.startswith(prefix)]
-    return {name.removeprefix(prefix): tensors.pop(name) for name in names}
-
-
-def _restore_adam(network: nn.Module, adam: Adam, tensors: Tensors) -> None:
-    on_device = bool(adam.defaults["fused"] or adam.defaults["capturable"])
-    for key, parameter in network.named_parameters():
-        state: dict[str, Any] = {
-            what: torch.empty_like(parameter).copy_(tensors.pop(f"{what}.{key}"))
-            for what in ("exp_avg", "exp_avg_sq")
-        }
-        step = tensors.pop(f"step.{key}")
-        state["step"] = step.to(parameter.device) if on_device else step.clone()
-        adam.state[parameter] = state
-    if tensors:
-        raise KeyError(", ".join(tensors))
+def _under(tensors: Tensors, prefix: str) -> Tensors:
+    """The tensors whose names begin with a prefix, without it."""
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _iteration_of(path: Path) -> int:

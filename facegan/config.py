@@ -14,6 +14,8 @@ from facegan.core.errors import ConfigError
 
 IMAGE_SIZES = (32, 64, 128, 256, 512)
 DEVICES = ("auto", "cuda", "mps", "cpu")
+ENGINES = ("auto", "eager", "compiled", "captured")
+PRECISIONS = ("auto", "fp32", "bf16")
 
 
 def largest_size(shards_size: int) -> int:
@@ -73,14 +75,26 @@ class TrainConfig(Config):
     """Mirror half of the real images."""
     jitter: float = setting(0.2, low=0.0, high=1.0)
     """Radius of the colour jitter of real images; 0 is none."""
+    ema_kimg: float = setting(10.0, low=0.0, high=1_000_000.0)
+    """Half-life of the average of the generator's weights, in thousands of images; 0 keeps none."""
     device: str = setting("auto", choices=DEVICES)
     """Where to compute; a run keeps what `auto` found when it began."""
+    engine: str = setting("auto", choices=ENGINES)
+    """How an iteration is run: by itself, compiled, or captured as one CUDA graph."""
+    precision: str = setting("auto", choices=PRECISIONS)
+    """Numbers of the convolutions: float32, or bfloat16 where the hardware gains by it."""
+    deterministic: bool = False
+    """Choose kernels that give the same bits every time, on CUDA too; slower there."""
+    sync_bn: bool = False
+    """With several CUDA processes, let BatchNorm see the whole batch and not each one's part."""
     sample_every: int = setting(500, low=1, high=1_000_000_000)
     """Iterations from one grid of the fixed latents to the next."""
     checkpoint_every: int = setting(500, low=1, high=1_000_000_000)
     """Iterations from one checkpoint to the next."""
     keep_checkpoints: int = setting(3, low=1, high=1_000_000)
     """How many of the newest checkpoints stay on the disk."""
+    keep_every: int = setting(0, low=0, high=1_000_000_000)
+    """Checkpoints at multiples of this many iterations stay as well; 0 keeps none of them."""
     log_every: int = setting(50, low=1, high=100_000)
     """Iterations at most from one reading of the history off the device to the next."""
     name: str = ""

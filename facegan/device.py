@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import torch
@@ -45,6 +46,29 @@ def resolve_device(name: str, *, run: str | None = None) -> torch.device:
 
 
 @contextlib.contextmanager
+def kernels_for(config: TrainConfig, device: torch.device) -> Iterator[None]:
+    """Choose between the fastest kernels and those that give the same bits every time.
+
+    On the CPU every kernel here gives the same bits for the same number of threads. On CUDA the
+    fastest are found by trying, and some of them add in an order that changes.
+    """
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cudnn.benchmark,
+    )
+    if config.deterministic:
+        # cuBLAS reads it when the first handle is made; PyTorch refuses to multiply without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    try:
+        torch.use_deterministic_algorithms(config.deterministic)
+        torch.backends.cudnn.benchmark = device.type == "cuda" and not config.deterministic
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+
+
+@contextlib.contextmanager
 def memory_named(config: TrainConfig) -> Iterator[None]:
     """Turn running out of memory into words: the settings are too large for this machine.
 
@@ -54,7 +78,7 @@ def memory_named(config: TrainConfig) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         model = config.model
         raise ConfigError(
@@ -64,7 +88,8 @@ def memory_named(config: TrainConfig) -> Iterator[None]:
         ) from error
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that the device's or the host's memory does not suffice."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     return any(words in str(error) for words in _OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""The record of every iteration: gathered on the device, appended to `history.csv` in blocks.
+"""The record of every iteration: read off the device in blocks, appended to `history.csv`.
 
     iteration,nimg,d_loss_real,d_loss_fake,g_loss,d_real,d_fake,accuracy_real,accuracy_fake,seconds
 
@@ -9,12 +9,11 @@ clock when the iteration was issued, without set-up and across interruptions.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from facegan.core.errors import CheckpointError, TrainingDivergedError
 from facegan.core.events import Listener, Note, silent
@@ -37,17 +36,10 @@ _HEADER = ",".join(COLUMNS) + "\n"
 
 
 class History:
-    """Appends to one run's file; the device is waited for in `flush` alone."""
+    """Appends to one run's file."""
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        iteration: int,
-        batch: int,
-        capacity: int,
-        device: torch.device,
-        listener: Listener = silent,
+        self, path: Path, *, iteration: int, batch: int, listener: Listener = silent
     ) -> None:
         """Take the file up after `iteration` iterations; later rows are removed from it.
 
@@ -57,8 +49,6 @@ class History:
             path: the file; made when it is missing.
             iteration: iterations that the run has behind it.
             batch: real images an iteration.
-            capacity: rows that the device holds at most, at least 1.
-            device: where the rows arise.
             listener: gets a warning when the file is damaged.
 
         Raises:
@@ -67,61 +57,42 @@ class History:
         self._path = path
         self._iteration = iteration
         self._batch = batch
-        self._buffer = torch.zeros(capacity, len(FIGURES), device=device)
-        self._seconds: list[float] = []
         lines, damage = _lines_until(path, iteration)
         if damage:
             _set_aside(path, damage, listener)
         write_bytes(path, _HEADER.encode() + b"".join(lines))
 
-    @property
-    def pending(self) -> int:
-        """Rows that are not on disk yet."""
-        return len(self._seconds)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether `flush` must come before the next `record`."""
-        return self.pending == len(self._buffer)
-
-    def record(self, figures: Tensor, seconds: float) -> None:
-        """Keep one iteration's row on the device.
+    def append(self, rows: NDArray[np.float32], seconds: Sequence[float]) -> None:
+        """Write the figures of the next iterations.
 
         Args:
-            figures: (7,) float on the device, in the order of `FIGURES`.
-            seconds: training time so far.
-        """
-        self._buffer[self.pending].copy_(figures)
-        self._seconds.append(seconds)
-
-    def flush(self) -> NDArray[np.float32]:
-        """Append the pending rows to the file; waits for the device.
-
-        Returns:
-            (k, 7) float32, those rows.
+            rows: (k, 7) float32, in the order of `FIGURES`.
+            seconds: k times of training so far.
 
         Raises:
             TrainingDivergedError: one of the figures is not finite; the rows are written.
             WorkspaceError: the file cannot be written.
         """
-        rows: NDArray[np.float32] = self._buffer[: self.pending].cpu().numpy().copy()
         first = self._iteration
         text = "".join(
-            self._line(first + place, row, seconds)
-            for place, (row, seconds) in enumerate(zip(rows, self._seconds, strict=True), start=1)
+            self._line(first + place, row, moment)
+            for place, (row, moment) in enumerate(zip(rows, seconds, strict=True), start=1)
         )
         _append(self._path, text.encode())
         self._iteration += len(rows)
-        self._seconds.clear()
-        if not np.isfinite(rows).all():
-            place, column = np.argwhere(~np.isfinite(rows))[0]
-            raise diverged(f"{FIGURES[column]} is {rows[place, column]}", first + int(place) + 1)
-        return rows
+        refuse_diverged(rows, first)
 
     def _line(self, iteration: int, row: NDArray[np.float32], seconds: float) -> str:
         # Nine digits give a float32 back exactly.
         figures = ",".join(f"{value:.9g}" for value in row)
         return f"{iteration},{iteration * self._batch},{figures},{seconds:.3f}\n"
+
+
+def refuse_diverged(rows: NDArray[np.float32], first: int) -> None:
+    """Raise TrainingDivergedError where a figure of the iterations after `first` is not finite."""
+    if not np.isfinite(rows).all():
+        place, column = np.argwhere(~np.isfinite(rows))[0]
+        raise diverged(f"{FIGURES[column]} is {rows[place, column]}", first + int(place) + 1)
 
 
 def diverged(what: str, iteration: int) -> TrainingDivergedError:

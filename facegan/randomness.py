@@ -29,22 +29,18 @@ def seed_for(seed: int, stream: str, position: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def generator_for(
-    seed: int, stream: str, position: int, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """A fresh generator for one draw.
+def generator_for(seed: int, stream: str, position: int) -> torch.Generator:
+    """A fresh generator for one draw, on the CPU whatever the networks compute on.
 
     PyTorch's CPU generator (MT19937) takes the low 32 bits of its seed, so that among 50,000
-    iterations two share their latents with probability 0.25; its CUDA generator takes all 64.
-    The same arguments give other numbers on another kind of device.
+    iterations two share their latents with probability 0.25.
 
     Args:
         seed: the run's `--seed`.
         stream: what the numbers are for.
         position: the iteration or epoch.
-        device: where the numbers will be drawn.
 
     Returns:
-        A generator on `device`, at its beginning.
+        A generator at its beginning.
     """
-    return torch.Generator(device=device).manual_seed(seed_for(seed, stream, position))
+    return torch.Generator().manual_seed(seed_for(seed, stream, position))

@@ -16,6 +16,9 @@ from facegan.core.config import option_of
 from facegan.core.errors import ConfigError
 from facegan.runs import Run, list_runs, named
 
+RESOLVED = ("device", "engine", "precision")
+"""Settings whose `auto` is resolved once, when a run begins, and kept in its config.json."""
+
 
 def same_runs(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> list[Run]:
     """Runs on the same faces with the same settings but for `iters`, oldest first."""
@@ -31,12 +34,18 @@ def same_runs(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> l
 def changed_settings(stored: TrainConfig, wanted: TrainConfig) -> dict[str, tuple[Any, Any]]:
     """Option -> (a run's value, the wanted one), where they differ.
 
-    `iters` may change and the name does not matter; the device `auto` is the run's.
+    `iters` may change and the name does not matter; what is wanted as `auto` is the run's.
     """
-    old, new = _flat(stored), _flat(wanted)
-    if wanted.device == "auto":
-        new["--device"] = old["--device"]
+    old, new = _flat(stored), _flat(as_resolved(wanted, stored))
     return {option: (old[option], new[option]) for option in old if old[option] != new[option]}
+
+
+def as_resolved(wanted: TrainConfig, stored: TrainConfig) -> TrainConfig:
+    """The settings with each `auto` as a run has resolved it."""
+    return dataclasses.replace(
+        wanted,
+        **{name: getattr(stored, name) for name in RESOLVED if getattr(wanted, name) == "auto"},
+    )
 
 
 def find(
@@ -109,8 +118,10 @@ def _continued(run: Run, config: TrainConfig, data: Mapping[str, Any]) -> Run:
     overrides = run.overrides
     if changed:
         overrides = (*overrides, {"iteration": run.reached, "changed": changed})
-    device = run.config.device if config.device == "auto" else config.device
-    config = dataclasses.replace(config, device=device, name=run.config.name)
+    config = dataclasses.replace(as_resolved(config, run.config), name=run.config.name)
+    if config.device != run.config.device and config.engine == run.config.engine:
+        # What was the fastest there may not exist here.
+        config = dataclasses.replace(config, engine="auto")
     return dataclasses.replace(run, config=config, data=data, overrides=overrides)
 
 

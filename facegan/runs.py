@@ -27,7 +27,9 @@ from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
 from facegan.core.files import sha256_of, write_error, write_json
 from facegan.core.shards import ShardIndex
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: with engine, precision and average. A run of version 1 goes on as it was trained."""
+_AS_VERSION_1 = {"engine": "eager", "precision": "fp32", "ema_kimg": 0.0}
 _FOLDER = re.compile(r"(\d{5,})-.+")
 _CHECKPOINT = re.compile(r"iter-(\d{8,})\.json")
 
@@ -81,14 +83,20 @@ class Run:
         write_json(self.folder / "config.json", value)
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, *, hold: bool = True) -> Iterator[None]:
         """Keep other processes from training this run; ends with the process at the latest.
 
         Half-written files that a kill has left in the folder are removed first.
 
+        Args:
+            hold: false does nothing: another process of the same training has the lock.
+
         Raises:
             WorkspaceError: another process trains it, or the folder cannot be written or locked.
         """
+        if not hold:
+            yield
+            return
         path = self.folder / "lock"
         try:
             file = path.open("wb")
@@ -165,11 +173,13 @@ def read_run(folder: Path) -> Run:
     path = folder / "config.json"
     try:
         value = json.loads(path.read_bytes())
-        if value["format_version"] != FORMAT_VERSION:
+        version, settings = value["format_version"], value["train"]
+        if version not in (1, FORMAT_VERSION):
             raise CheckpointError(
-                f"{path} has version {value['format_version']}, this facegan reads {FORMAT_VERSION}"
+                f"{path} has version {version}, this facegan reads up to {FORMAT_VERSION}",
+                hint="go on with the facegan that began the run",
             )
-        config = TrainConfig.from_dict(value["train"])
+        config = TrainConfig.from_dict(settings if version > 1 else _AS_VERSION_1 | settings)
         data, overrides = dict(value["data"]), tuple(value["overrides"])
         return Run(folder, config, data, overrides, str(value.get("began", "")))
     except FileNotFoundError:
@@ -197,22 +207,17 @@ def named(runs_dir: Path, name: str) -> Run:
     raise CheckpointError(f"no run {name!r} in {runs_dir}{nearest}", hint=hint)
 
 
-def create(
-    runs_dir: Path, config: TrainConfig, data: Mapping[str, Any], *, auto_device: str = "cpu"
-) -> Run:
+def create(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> Run:
     """Begin a run under the next number; its folder appears together with its config.json.
 
     Args:
         runs_dir: where the runs lie; made when it is missing.
-        config: the settings.
+        config: the settings, with what `auto` stands for.
         data: `data_identity` of the shards.
-        auto_device: what the device `auto` stands for here.
 
     Raises:
         WorkspaceError: the folder cannot be written.
     """
-    if config.device == "auto":
-        config = dataclasses.replace(config, device=auto_device)
     hidden = runs_dir / f".new-{secrets.token_hex(4)}"
     new = Run(hidden, config, data, began=now())
     new.store()

@@ -1,7 +1,7 @@
-"""Training: set-up, the loop, and what it leaves in the run's folder.
+"""Training from the settings to a run: set-up, then the loop.
 
-Every draw is a function of (seed, iteration), and checkpoints, grids and the end are decided by the
-iteration, so a run that was interrupted ends as one that was not: bit for bit on the CPU.
+Every draw is a function of (seed, iteration), so a run that was interrupted ends as one that was
+not: bit for bit on the CPU, and on CUDA with `deterministic`.
 """
 
 from __future__ import annotations
@@ -9,34 +9,29 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from facegan import checkpoint
-from facegan.augment import DRAWS, augment
 from facegan.config import TrainConfig
-from facegan.core.errors import WorkspaceError
-from facegan.core.events import Advanced, Finished, Listener, Note, Started, silent
-from facegan.core.files import write_bytes
-from facegan.core.shards import open_index
-from facegan.dataset import batch_indices, check_size, load_images, take_batch
-from facegan.device import memory_named, resolve_device
-from facegan.history import FIGURES, History
-from facegan.images import encode_png, grid
-from facegan.randomness import generator_for
+from facegan.core.errors import ConfigError, WorkspaceError
+from facegan.core.events import Listener, Note, silent
+from facegan.core.shards import ShardIndex, open_index
+from facegan.dataset import check_size
+from facegan.device import kernels_for, memory_named, resolve_device
+from facegan.distributed import World, joined
+from facegan.engine import Engine
+from facegan.feed import open_feed
+from facegan.history import History
+from facegan.loop import STAGE, Loop, train_loop
 from facegan.resume import find
 from facegan.runs import Run, create, data_identity
-from facegan.sample import generate
-from facegan.step import Networks, build, train_step
-
-STAGE = "train"
-_REPORT_EVERY_S = 1.0
-"""The history is read off the device at least this often: one wait a second costs nothing."""
+from facegan.step import build
+from facegan.tuning import choose_precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +47,20 @@ class FitResult:
     """Training time of this call, set-up included."""
     interrupted: bool
     """Whether `should_stop` ended it; `max_time_s` is no interruption."""
+    waited_s: float
+    """Time of this call that the loop has waited for images."""
 
 
-@dataclass(slots=True)
-class _Session:
-    """A run while it is trained."""
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What the leading process has decided before training begins."""
 
-    run: Run
-    networks: Networks
-    images: Tensor
-    """(N, 3, H, W) uint8, on the device."""
-    history: History
-    listener: Listener
-    iteration: int
-    seconds_before: float
-    """Training time of earlier calls."""
-    began: float
-    reported: float
-    """When the history was last read, by the clock of `began`."""
-
-    @property
-    def seconds(self) -> float:
-        """Training time of the run, over all calls."""
-        return self.seconds_before + time.monotonic() - self.began
+    run: Run | None
+    """The run that goes on; None begins one."""
+    config: TrainConfig
+    """The settings, with device and precision resolved."""
+    data: Mapping[str, Any]
+    """`data_identity` of the shards."""
 
 
 def fit(
@@ -91,10 +77,12 @@ def fit(
 ) -> FitResult:
     """Train until `config.iters`; the newest unfinished run of the same settings goes on.
 
+    Started by torchrun, all its processes train one run together.
+
     Args:
         config: the settings; with `resume`, those that the run shall have from now on.
         shards: the folder with `index.json`.
-        runs: the folder of all runs.
+        runs: the folder of all runs; decoded images that memory cannot hold go beside it.
         listener: gets progress at most once a second or every `log_every` iterations.
         should_stop: asked after each iteration; true saves a checkpoint and returns.
         resume: name, number or path of the run that shall go on.
@@ -115,164 +103,114 @@ def fit(
             another process trains the same run.
         TrainingDivergedError: a figure or a weight is no longer finite; the last good checkpoint
             is kept.
+        PeerLostError: another process of this training has ended.
     """
     began = time.monotonic()
+    deadline = began + (max_time_s or math.inf)
     device = resolve_device(config.validate().device)
-    index = open_index(shards)
+    with joined(device) as world, memory_named(config):
+        listener = listener if world.leads else silent
+
+        def decide() -> _Start:
+            _check_processes(config, world, device)
+            return _start(config, open_index(shards), runs, listener, resume, restart, override)
+
+        start = world.decided(decide)
+        device = world.device(torch.device(start.config.device))
+        with (
+            kernels_for(start.config, device),
+            open_feed(
+                open_index(shards),
+                config.model.image_size,
+                device,
+                cache=runs.parent / "cache",
+                listener=listener,
+            ) as feed,
+        ):
+            networks = build(start.config, device)
+            engine = Engine(start.config, networks, feed, world=world, listener=listener)
+            run = world.decided(lambda: _begin(start, engine, runs))
+            with run.locked(hold=world.leads):
+                loop = _open(run, engine, world, listener)
+                interrupted = train_loop(loop, should_stop, deadline)
+            waited_s = feed.waited_s
+    return FitResult(
+        run_dir=run.folder,
+        iteration=loop.iteration,
+        finished=loop.iteration >= config.iters,
+        seconds=time.monotonic() - began,
+        interrupted=interrupted,
+        waited_s=waited_s,
+    )
+
+
+def _check_processes(config: TrainConfig, world: World, device: torch.device) -> None:
+    """Refuse what several processes cannot do."""
+    world.part(config.batch)
+    if config.sync_bn and (world.size == 1 or device.type != "cuda"):
+        raise ConfigError(
+            f"--sync-bn is given: it needs several processes with CUDA devices, "
+            f"this is {world.size} with {device.type}",
+            hint="leave --sync-bn out: each process's BatchNorm then sees its part of the batch",
+        )
+
+
+def _start(
+    config: TrainConfig,
+    index: ShardIndex,
+    runs: Path,
+    listener: Listener,
+    resume: str | None,
+    restart: bool,
+    override: bool,
+) -> _Start:
+    """Which run goes on, or with which settings one begins."""
     check_size(index, config.model.image_size)
     data = data_identity(index)
     run = find(runs, config, data, resume=resume, restart=restart, override=override)
-    if run is not None:
-        device = resolve_device(run.config.device, run=run.folder.name)
-    with memory_named(config):
-        images = load_images(index, config.model.image_size).to(device)
-        networks = build(config, device)
-        _check_disk(runs, run, checkpoint.planned_bytes(networks) * (config.keep_checkpoints + 1))
-        if run is None:
-            run = create(runs, config, data, auto_device=device.type)
-        with run.locked():
-            run.store()
-            session = _open(run, networks, images, listener)
-            interrupted = _train(session, should_stop, began + (max_time_s or math.inf))
-    return FitResult(
-        run_dir=run.folder,
-        iteration=session.iteration,
-        finished=session.iteration >= config.iters,
-        seconds=time.monotonic() - began,
-        interrupted=interrupted,
-    )
+    config = run.config if run else config
+    device = resolve_device(config.device, run=run.folder.name if run else None)
+    config = replace(config, device=device.type)
+    config = replace(config, precision=choose_precision(config, device, listener))
+    return _Start(run, config, data)
 
 
-def _open(run: Run, networks: Networks, images: Tensor, listener: Listener) -> _Session:
+def _begin(start: _Start, engine: Engine, runs: Path) -> Run:
+    """The run's folder, with the settings as they are resolved now."""
+    config = replace(start.config, engine=engine.name)
+    planned = checkpoint.planned_bytes(engine.networks) * (config.keep_checkpoints + 1)
+    _check_disk(runs, start.run, planned)
+    if start.run is None:
+        return create(runs, config, start.data)
+    return replace(start.run, config=config)
+
+
+def _open(run: Run, engine: Engine, world: World, listener: Listener) -> Loop:
     """The run as its newest whole checkpoint left it, or at its beginning."""
-    found = checkpoint.newest_valid(run.checkpoints, listener)
-    iteration = found.iteration if found else 0
+    path = world.decided(lambda: _newest(run, listener))
+    found = checkpoint.load(path) if path else None
     if found:
-        checkpoint.restore(networks, found)
-    checkpoint.discard_after(run.checkpoints, iteration)
-    history = History(
-        run.history,
-        iteration=iteration,
-        batch=run.config.batch,
-        capacity=run.config.log_every,
-        device=images.device,
-        listener=listener,
-    )
+        checkpoint.restore(engine.networks, found)
+    iteration = found.iteration if found else 0
+    history = None
+    if world.leads:
+        run.store()
+        checkpoint.discard_after(run.checkpoints, iteration)
+        history = History(
+            run.history, iteration=iteration, batch=run.config.batch, listener=listener
+        )
     verb = f"goes on from iteration {iteration}" if iteration else "begins"
-    listener(Note(STAGE, f"run {run.folder.name} {verb}, on {images.device.type}"))
-    now = time.monotonic()
-    return _Session(
-        run=run,
-        networks=networks,
-        images=images,
-        history=history,
-        listener=listener,
-        iteration=iteration,
-        seconds_before=found.seconds if found else 0.0,
-        began=now,
-        reported=now,
-    )
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    config = run.config
+    where = f"{config.device}, {config.engine}, {config.precision}{processes}"
+    listener(Note(STAGE, f"run {run.folder.name} {verb}, on {where}"))
+    seconds = found.seconds if found else 0.0
+    return Loop(run, engine, world, listener, history, iteration, seconds)
 
 
-def _train(session: _Session, should_stop: Callable[[], bool], deadline: float) -> bool:
-    """The loop; whether `should_stop` ended it."""
-    config, listener = session.run.config, session.listener
-    listener(Started(STAGE, config.iters, "iteration", session.iteration))
-    if session.iteration == 0:
-        _write_grid(session)
-    session.reported = time.monotonic()
-    interrupted = stopping = False
-    try:
-        while session.iteration < config.iters and not stopping:
-            real, latents = draw(config, session.images, session.iteration)
-            figures = train_step(session.networks, real, latents)
-            session.iteration += 1
-            session.history.record(figures, session.seconds)
-
-            last = session.iteration == config.iters
-            interrupted = should_stop() and not last
-            stopping = interrupted or time.monotonic() >= deadline
-            grid_due = last or session.iteration % config.sample_every == 0
-            checkpoint_due = last or stopping or session.iteration % config.checkpoint_every == 0
-            report_due = time.monotonic() - session.reported >= _REPORT_EVERY_S
-            if report_due or grid_due or checkpoint_due or session.history.is_full:
-                _report(session)
-            if grid_due:
-                _write_grid(session)
-            if checkpoint_due:
-                _save(session)
-    finally:
-        listener(Finished(STAGE))
-    return interrupted
-
-
-def draw(config: TrainConfig, images: Tensor, iteration: int) -> tuple[Tensor, Tensor]:
-    """What an iteration learns from: a function of the seed and the iteration alone.
-
-    Args:
-        config: batch, seed, augmentation and latent size.
-        images: (N, 3, H, W) uint8 in [0, 255], on the device.
-        iteration: from 0.
-
-    Returns:
-        Real images (B, 3, H, W) float32 in [-1, 1], augmented, and latents (B, Z) float32, drawn
-        from N(0, 1), both on the images' device.
-    """
-    device, seed, batch = images.device, config.seed, config.batch
-    real = take_batch(images, batch_indices(len(images), batch, seed, iteration))
-    uniforms = torch.rand(
-        batch,
-        DRAWS,
-        generator=generator_for(seed, "augmentation", iteration, device),
-        device=device,
-    )
-    latents = torch.randn(
-        batch,
-        config.model.latent_size,
-        generator=generator_for(seed, "latents", iteration, device),
-        device=device,
-    )
-    return augment(real, uniforms, flip=config.flip, jitter=config.jitter), latents
-
-
-def _report(session: _Session) -> None:
-    """Read the history off the device and tell how far training is."""
-    rows = session.history.flush()
-    now = time.monotonic()
-    means = dict(zip(FIGURES, rows.mean(axis=0).tolist(), strict=True))
-    figures = {
-        "d_loss": means["d_loss_real"] + means["d_loss_fake"],
-        "g_loss": means["g_loss"],
-    }
-    session.reported = now
-    session.listener(Advanced(STAGE, session.iteration, figures))
-
-
-def _write_grid(session: _Session) -> None:
-    """The fixed latents' images, 8x8 up to 128 px and 4x4 above."""
-    config = session.run.config
-    columns = 8 if config.model.image_size <= 128 else 4
-    latents = torch.randn(
-        columns**2,
-        config.model.latent_size,
-        generator=generator_for(config.seed, "fixed latents", 0),
-    )
-    pictures = np.concatenate(list(generate(session.networks.generator, latents)))
-    path = session.run.samples / f"iter-{session.iteration:08d}.png"
-    write_bytes(path, encode_png(grid(pictures, columns)))
-
-
-def _save(session: _Session) -> None:
-    config = session.run.config
-    checkpoint.save(
-        session.run.checkpoints,
-        session.networks,
-        iteration=session.iteration,
-        nimg=session.iteration * config.batch,
-        seconds=session.seconds,
-        model=config.model,
-        keep=config.keep_checkpoints,
-    )
+def _newest(run: Run, listener: Listener) -> Path | None:
+    found = checkpoint.newest_valid(run.checkpoints, listener)
+    return found.path if found else None
 
 
 def _check_disk(runs: Path, run: Run | None, planned: int) -> None:

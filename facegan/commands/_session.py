@@ -19,6 +19,7 @@ from facegan.core.errors import FaceganError
 from facegan.core.events import Listener
 from facegan.core.files import Workspace
 from facegan.core.interrupt import default_signals, stop_on_signals
+from facegan.core.processes import leads
 
 JSON_SCHEMA = 1
 EXIT_INTERRUPTED = 130
@@ -97,11 +98,14 @@ def command(
             chain = ctx.meta.get(CHAIN)
             if chain is None:
                 ctx.find_root().obj |= {"json": json_, "debug": debug}
-            with progress(quiet or json_) as listener, _stopping(stops_softly, chain) as stop:
+            silent = quiet or json_ or not leads()
+            with progress(silent) as listener, _stopping(stops_softly, chain) as stop:
                 session = Session(Workspace(workspace), listener, stop, quiet or json_, dry_run)
                 with _hints_for(session):
                     result = function(session, **options)
-            return result if chain else _show(name, result, json_)
+            if chain:
+                return result
+            return _show(name, result, json_) if leads() else _exit_code(result)
 
         decorated: Callable[..., Any] = click.pass_context(wrapped)
         for option in reversed(_common_options(workspace, dry_run)):
@@ -179,7 +183,9 @@ def _hints_for(session: Session) -> Iterator[None]:
 
 
 def _announce() -> None:
-    click.echo("\nfinishing what is in flight, then saving; Ctrl-C again stops at once", err=True)
+    if leads():
+        text = "\nfinishing what is in flight, then saving; Ctrl-C again stops at once"
+        click.echo(text, err=True)
 
 
 def _show(name: str, result: Result, as_json: bool) -> int:
@@ -198,4 +204,8 @@ def _show(name: str, result: Result, as_json: bool) -> int:
             click.echo(line)
         if result.next:
             click.echo(f"{'go on' if result.interrupted else 'next'}: {result.next}")
+    return _exit_code(result)
+
+
+def _exit_code(result: Result) -> int:
     return EXIT_INTERRUPTED if result.interrupted else 0

@@ -37,7 +37,27 @@ from facegan.commands._types import COUNT, DURATION
 @option("--beta2", type=float, default=0.999, group="Training", help="And of its square.")
 @option("--flip/--no-flip", default=True, group="Training", help="Mirror half of the faces.")
 @option("--jitter", type=float, default=0.2, group="Training", help="Radius of the colour jitter.")
+@option(
+    "--ema-kimg", type=float, default=10.0, group="Training",
+    help="Half-life of the generator's average, in thousands of images; 0: none.",
+)  # fmt: skip
 @option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
+@option(
+    "--engine", default="auto", group="Machine",
+    help="auto, eager, compiled or captured (one CUDA graph).",
+)  # fmt: skip
+@option(
+    "--precision", default="auto", group="Machine",
+    help="auto, fp32 or bf16; auto times both when a run begins.",
+)  # fmt: skip
+@option(
+    "--deterministic", is_flag=True, group="Machine",
+    help="The same bits every time, on CUDA too; slower there.",
+)  # fmt: skip
+@option(
+    "--sync-bn", is_flag=True, group="Machine",
+    help="With several CUDA processes: BatchNorm over the whole batch.",
+)  # fmt: skip
 @option(
     "--shards", type=click.Path(path_type=Path, file_okay=False), default=None, group="Run",
     help="Folder of shards.  [default: the workspace's]",
@@ -60,6 +80,10 @@ from facegan.commands._types import COUNT, DURATION
 @option("--sample-every", type=COUNT, default=500, group="Run", help="Iterations between grids.")
 @option("--checkpoint-every", type=COUNT, default=500, group="Run", help="And checkpoints.")
 @option("--keep-checkpoints", type=int, default=3, group="Run", help="How many of them stay.")
+@option(
+    "--keep-every", type=COUNT, default=0, group="Run",
+    help="Those at multiples of this many iterations stay too.",
+)  # fmt: skip
 def command(
     session: Session,
     shards: Path | None,
@@ -75,7 +99,8 @@ def command(
     """Train the generator on the packed faces.
 
     The newest unfinished run with the same settings goes on; else a new one begins. Ctrl-C
-    finishes the iteration and saves; the same command goes on.
+    finishes the iteration and saves; the same command goes on. Several devices train together
+    under torchrun: `torchrun --nproc-per-node 2 --no-python facegan train`.
     """
     from facegan.config import ModelConfig, TrainConfig, largest_size
     from facegan.core.funnel import refuse_stale
@@ -93,6 +118,7 @@ def command(
         return _plan(session, config.validate(), shards, resume, restart, override)
     if unless_finished and (ended := _ended(session, config, shards)):
         return ended
+    from facegan.core.processes import leads
     from facegan.ledger import sync_runs
     from facegan.train import fit
 
@@ -109,8 +135,9 @@ def command(
             max_time_s=max_time,
         )
     finally:
-        sync_runs(session.workspace)
-    return _result(session, config, shards, done)
+        if leads():
+            sync_runs(session.workspace)
+    return _result(session, shards, done)
 
 
 def _resumed(session: Session, name: str, options: Mapping[str, Any]) -> Any:
@@ -142,10 +169,11 @@ def _ended(session: Session, config: Any, shards: Path) -> Result | None:
     return Result(data, (line,), session.flag("facegan sample"))
 
 
-def _result(session: Session, config: Any, shards: Path, done: Any) -> Result:
+def _result(session: Session, shards: Path, done: Any) -> Result:
     from facegan.commands._table import seconds_text
+    from facegan.runs import read_run
 
-    name = done.run_dir.name
+    name, config = done.run_dir.name, read_run(done.run_dir).config
     line = (
         f"run {name}: iteration {done.iteration} of {config.iters} "
         f"({seconds_text(done.seconds)}), in {done.run_dir}"
@@ -158,6 +186,7 @@ def _result(session: Session, config: Any, shards: Path, done: Any) -> Result:
         "iteration": done.iteration,
         "finished": done.finished,
         "seconds": done.seconds,
+        "waited_s": done.waited_s,
         "settings": config.to_dict(),
     }
     following = session.flag("facegan sample") if done.finished else again

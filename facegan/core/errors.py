@@ -11,6 +11,7 @@
     │   ├── RateLimitedError     4
     │   └── BlockedError         4
     ├── MissingDependencyError   5   a package or a device that is not here
+    ├── PeerLostError            5   another process of one training has ended
     ├── TrainingDivergedError    6
     └── NothingProducedError     7   the stage ended well and made nothing
 
@@ -41,6 +42,8 @@ class FaceganError(Exception):
         self.hint = hint
         self.stage: str | None = None
         """The stage of a chain of commands in which it was raised."""
+        self.process: int | None = None
+        """Of several processes the one that met it alone; None where all of them do."""
 
     @property
     def code(self) -> str:
@@ -107,6 +110,12 @@ class BlockedError(SourceError):
 
 class MissingDependencyError(FaceganError):
     """An optional package, a device or a file from elsewhere is not here."""
+
+    exit_code = 5
+
+
+class PeerLostError(FaceganError):
+    """One of the processes that train together has ended before the others."""
 
     exit_code = 5
 

@@ -18,6 +18,7 @@ TINY = TrainConfig(
     iters=12,
     batch=4,
     device="cpu",
+    precision="fp32",
     sample_every=4,
     checkpoint_every=5,
     keep_checkpoints=2,

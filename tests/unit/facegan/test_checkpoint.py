@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import copy
 import errno
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -36,7 +38,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def save(folder, tiny, networks):
-    def save_at(iteration, keep=3, what=networks):
+    def save_at(iteration, keep=3, what=networks, keep_every=0):
         return checkpoint.save(
             folder,
             what,
@@ -45,13 +47,14 @@ def save(folder, tiny, networks):
             seconds=1.5,
             model=tiny.model,
             keep=keep,
+            keep_every=keep_every,
         )
 
     return save_at
 
 
 def everything(networks):
-    return {name: tensor.clone() for name, tensor in checkpoint._state(networks).items()}
+    return {name: tensor.clone() for name, tensor in networks.tensors()}
 
 
 def assert_same(first, second):
@@ -101,7 +104,7 @@ def test_moments_get_the_strides_of_their_parameters(save, tiny):
 def test_the_description_tells_what_is_stored(save, folder):
     path = save(2)
     about = json.loads((folder / "iter-00000002.json").read_bytes())
-    assert about["format_version"] == 1
+    assert about["format_version"] == 2
     assert (about["iteration"], about["nimg"]) == (2, 8)
     assert about["bytes"] == path.stat().st_size
     assert about["torch"] == torch.__version__
@@ -172,7 +175,7 @@ def test_a_later_format_is_refused_and_not_passed_over(save, folder):
     description = save(2).with_suffix(".json")
     about = json.loads(description.read_bytes())
     description.write_text(json.dumps(about | {"format_version": 99}))
-    with pytest.raises(CheckpointError, match="format version 99, this facegan reads 1"):
+    with pytest.raises(CheckpointError, match="format version 99, this facegan reads up to 2"):
         checkpoint.newest_valid(folder)
     assert description.exists()
 
@@ -204,16 +207,69 @@ def test_what_lies_past_the_start_goes(save, folder):
     assert names == ["iter-00000001.json", "iter-00000001.safetensors"]
 
 
-def test_generator_loads_from_a_run_and_from_a_file(save, folder, networks, tiny):
+@pytest.mark.parametrize("raw", [False, True])
+def test_generator_loads_from_a_run_and_from_a_file(save, folder, networks, tiny, raw):
     save(1)
     path = save(2)
     for source in (folder.parent, path, path.with_suffix(".json")):
-        generator, iteration, model = checkpoint.load_generator(source)
+        generator, iteration, model = checkpoint.load_generator(source, raw=raw)
         assert iteration == 2
         assert model == tiny.model
         assert not generator.training
-        expected = networks.generator.state_dict()
+        expected = (networks.generator if raw else networks.average).state_dict()
         assert_same(dict(generator.state_dict()), dict(expected))
+
+
+def test_without_an_average_the_generator_itself_is_loaded(folder, tiny):
+    networks = trained(replace(tiny, ema_kimg=0.0))
+    checkpoint.save(folder, networks, iteration=2, nimg=8, seconds=1, model=tiny.model, keep=1)
+    generator, _, _ = checkpoint.load_generator(folder.parent)
+    assert_same(dict(generator.state_dict()), dict(networks.generator.state_dict()))
+
+
+def test_a_checkpoint_of_version_1_begins_an_average_with_its_generator(save, folder, tiny):
+    networks = trained(replace(tiny, ema_kimg=0.0))
+    path = save(2, what=networks)
+    description = path.with_suffix(".json")
+    about = json.loads(description.read_bytes())
+    description.write_text(json.dumps(about | {"format_version": 1}))
+    other = build(tiny, CPU)
+    found = checkpoint.newest_valid(folder)
+    assert found is not None
+    checkpoint.restore(other, found)
+    assert_same(dict(other.average.state_dict()), dict(networks.generator.state_dict()))
+    assert_same(
+        everything(networks), {k: v for k, v in everything(other).items() if "average" not in k}
+    )
+
+
+def test_an_average_that_is_no_longer_kept_is_left_out(save, tiny):
+    path = save(2)
+    other = build(replace(tiny, ema_kimg=0.0), CPU)
+    checkpoint.restore(other, checkpoint.load(path))
+    assert not any(name.startswith("average.") for name in everything(other))
+
+
+def test_checkpoints_at_multiples_stay(save, folder):
+    for iteration in range(1, 8):
+        save(iteration, keep=2, keep_every=3)
+    assert checkpoint_iterations(folder) == [3, 6, 7]
+
+
+def test_moments_of_other_strides_would_go_wrong_and_are_not_restored(tiny):
+    """Fused Adam reads weights and moments in the order of memory, without a word."""
+    networks = trained(tiny)
+    wrong = copy.deepcopy(networks)
+    for _, network, adam in wrong.pairs():
+        assert adam.defaults["fused"]
+        for parameter in network.parameters():
+            state = adam.state[parameter]
+            state["exp_avg"] = state["exp_avg"].contiguous()
+    real, latents = torch.rand(4, 3, 32, 32), torch.randn(4, 8)
+    for each in (networks, wrong):
+        train_step(each, real, latents)
+    right, found = everything(networks), everything(wrong)
+    assert any(not torch.allclose(right[n], found[n], atol=1e-6) for n in right if "_adam" not in n)
 
 
 def test_a_run_without_checkpoints_has_no_generator(tmp_path):

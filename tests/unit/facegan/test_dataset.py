@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facegan import dataset
 from facegan.core.errors import ConfigError, ShardError
 from facegan.core.shards import Entry, read_member, write_shards
 from facegan.dataset import batch_indices, load_images, take_batch
@@ -27,6 +28,32 @@ def test_larger_images_are_reduced_by_the_mean_of_the_area(make_shards):
     full, half = load_images(index, 128).float(), load_images(index, 64).float()
     means = full.reshape(3, 3, 64, 2, 64, 2).mean(dim=(3, 5))
     assert (half - means).abs().max() <= 0.5
+
+
+def test_images_for_another_device_are_decoded_block_by_block(make_shards, monkeypatch):
+    index = make_shards(count=7)
+    whole = load_images(index, 32)
+    blocks = []
+
+    def counted(index, members, image_size, store):
+        blocks.append(len(members))
+        decode_all(index, members, image_size, store)
+
+    decode_all = dataset.decode_all
+    monkeypatch.setattr(dataset, "decode_all", counted)
+    monkeypatch.setattr(dataset, "_BLOCK_BYTES", 3 * whole[0].numel())
+    assert torch.equal(load_images(index, 32), whole)
+    assert blocks == [3, 3, 1]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_images_are_the_same_on_the_gpu(make_shards, monkeypatch):
+    index = make_shards(count=7)
+    monkeypatch.setattr(dataset, "_BLOCK_BYTES", 3 * 3 * 32**2)
+    images = load_images(index, 32, device=torch.device("cuda"))
+    assert images.is_cuda
+    assert torch.equal(images.cpu(), load_images(index, 32))
 
 
 def test_enlarging_is_refused_with_the_command_that_helps(make_shards):

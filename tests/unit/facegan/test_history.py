@@ -2,12 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 from facegan.core.errors import CheckpointError, TrainingDivergedError
 from facegan.history import COLUMNS, FIGURES, History, read_history
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -15,18 +12,16 @@ def path(tmp_path):
     return tmp_path / "history.csv"
 
 
-def begin(path, iteration=0, capacity=4):
-    return History(path, iteration=iteration, batch=16, capacity=capacity, device=CPU)
+def begin(path, iteration=0):
+    return History(path, iteration=iteration, batch=16)
 
 
 def row(value):
-    return torch.full((7,), float(value)) / 3
+    return np.full(7, value, np.float32) / np.float32(3)
 
 
 def fill(history, values):
-    for value in values:
-        history.record(row(value), seconds=value / 2)
-    return history.flush()
+    history.append(np.stack([row(value) for value in values]), [value / 2 for value in values])
 
 
 def test_rows_come_back_exactly(path):
@@ -39,18 +34,8 @@ def test_rows_come_back_exactly(path):
     assert read["nimg"].tolist() == [16, 32, 48, 64]
     assert read["seconds"].tolist() == [0.5, 1, 1.5, 2]
     for name in FIGURES:
-        exact = torch.stack([row(value)[0] for value in (1, 2, 3, 4)])
-        np.testing.assert_array_equal(read[name].astype(np.float32), exact.numpy())
-
-
-def test_nothing_is_written_before_a_flush(path):
-    history = begin(path, capacity=2)
-    history.record(row(1), 0)
-    assert history.pending == 1
-    assert not history.is_full
-    history.record(row(2), 0)
-    assert history.is_full
-    assert len(read_history(path)["iteration"]) == 0
+        exact = np.array([row(value)[0] for value in (1, 2, 3, 4)])
+        np.testing.assert_array_equal(read[name].astype(np.float32), exact)
 
 
 def test_later_rows_go_when_a_run_is_taken_up(path):
@@ -70,11 +55,10 @@ def test_a_line_cut_short_by_a_kill_is_left_out(path):
 
 
 def test_figures_that_are_not_finite_end_training_after_they_are_written(path):
-    history = begin(path)
-    history.record(row(1), 0)
-    history.record(torch.tensor([0.0, 0, float("nan"), 0, 0, 0, 0]), 0)
+    rows = np.stack([row(1), row(1)])
+    rows[1, 2] = np.nan
     with pytest.raises(TrainingDivergedError, match="at iteration 2: g_loss is nan") as caught:
-        history.flush()
+        begin(path).append(rows, [0.0, 0.0])
     assert caught.value.exit_code == 6
     assert "--learning-rate" in caught.value.hint
     assert np.isnan(read_history(path)["g_loss"][1])
@@ -111,7 +95,7 @@ def damaged_at_three(path):
 def test_one_damaged_line_leaves_the_rows_before_it_and_the_damaged_file(path):
     damaged = damaged_at_three(path)
     notes = []
-    history = History(path, iteration=4, batch=16, capacity=4, device=CPU, listener=notes.append)
+    history = History(path, iteration=4, batch=16, listener=notes.append)
     fill(history, [5])
     assert read_history(path)["iteration"].tolist() == [1, 2, 5]
     assert path.with_name("history.csv.broken").read_bytes() == damaged
@@ -124,7 +108,7 @@ def test_one_damaged_line_leaves_the_rows_before_it_and_the_damaged_file(path):
 def test_damage_in_rows_that_go_anyway_is_no_matter(path):
     damaged_at_three(path)
     notes = []
-    History(path, iteration=2, batch=16, capacity=4, device=CPU, listener=notes.append)
+    History(path, iteration=2, batch=16, listener=notes.append)
     assert notes == []
     assert not path.with_name("history.csv.broken").exists()
     assert read_history(path)["iteration"].tolist() == [1, 2]

@@ -44,9 +44,42 @@ def test_numbers_are_not_used_again(runs, tiny):
     assert create(runs, tiny, DATA).folder.name == "00008-32px"
 
 
-def test_auto_is_resolved_when_a_run_begins(runs, tiny):
-    run = create(runs, replace(tiny, device="auto"), DATA, auto_device="cuda")
-    assert read_run(run.folder).config.device == "cuda"
+def test_what_auto_stands_for_is_that_of_the_run(runs, tiny):
+    stored = replace(tiny, device="cuda", engine="captured", precision="bf16")
+    run = create(runs, stored, DATA)
+    wanted = replace(tiny, device="auto", engine="auto", precision="auto")
+    found = find(runs, wanted, DATA)
+    assert found is not None
+    assert found.folder == run.folder
+    assert found.config == stored
+    assert find(runs, replace(wanted, precision="fp32"), DATA) is None
+
+
+def test_another_device_has_an_engine_of_its_own(runs, tiny):
+    run = create(runs, replace(tiny, device="cuda", engine="captured"), DATA)
+    wanted = replace(run.config, device="cpu")
+    found = find(runs, wanted, DATA, resume=run.folder.name, override=True)
+    assert found is not None
+    assert found.config.engine == "auto"
+
+
+def test_a_run_of_version_1_goes_on_as_it_was_trained(runs, tiny):
+    run = create(runs, tiny, DATA)
+    path = run.folder / "config.json"
+    value = json.loads(path.read_bytes()) | {"format_version": 1}
+    for later in ("ema_kimg", "engine", "precision", "deterministic", "sync_bn", "keep_every"):
+        del value["train"][later]
+    path.write_text(json.dumps(value))
+    config = read_run(run.folder).config
+    assert (config.engine, config.precision, config.ema_kimg) == ("eager", "fp32", 0.0)
+
+
+def test_a_run_of_a_later_version_is_refused(runs, tiny):
+    run = create(runs, tiny, DATA)
+    path = run.folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"format_version": 99}))
+    with pytest.raises(CheckpointError, match="has version 99, this facegan reads up to 2"):
+        read_run(run.folder)
 
 
 def test_an_unfinished_run_of_the_same_settings_goes_on(runs, tiny):
@@ -198,9 +231,9 @@ def test_settings_of_a_later_facegan_are_named(runs, tiny):
     run = create(runs, tiny, DATA)
     path = run.folder / "config.json"
     value = json.loads(path.read_bytes())
-    value["train"]["ema_kimg"] = 1
+    value["train"]["lazy_r1"] = 1
     path.write_text(json.dumps(value))
-    with pytest.raises(CheckpointError, match="unknown setting 'ema_kimg'"):
+    with pytest.raises(CheckpointError, match="unknown setting 'lazy_r1'"):
         read_run(run.folder)
 
 

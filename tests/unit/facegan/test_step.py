@@ -12,7 +12,14 @@ from torch import Tensor
 
 from facegan.history import FIGURES
 from facegan.models import Discriminator, Generator
-from facegan.step import Networks, build, frozen, train_step
+from facegan.step import (
+    Networks,
+    average_share,
+    build,
+    frozen,
+    train_step,
+    update_average,
+)
 
 CPU = torch.device("cpu")
 EPSILON = 1e-5
@@ -136,8 +143,11 @@ def networks(tiny) -> Networks:
     """In float64, with weights large enough that every formula matters."""
     built = build(replace(tiny, learning_rate=1e-3), CPU)
     generator = torch.Generator().manual_seed(5)
-    for network in (built.generator, built.discriminator):
+    for _, network, adam in built.pairs():
         network.double()
+        for state in adam.state.values():
+            for moment in ("exp_avg", "exp_avg_sq"):
+                state[moment] = state[moment].double()
         with torch.no_grad():
             for parameter in network.parameters():
                 noise = torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
@@ -227,3 +237,93 @@ def test_built_networks_are_the_models_of_the_config(tiny):
         assert adam.defaults["lr"] == 1e-4
         assert adam.defaults["betas"] == (0.5, 0.999)
         assert adam.defaults["eps"] == 1e-8
+
+
+def test_the_average_is_the_sum_by_hand(networks, tiny):
+    expected = {k: v.detach().clone() for k, v in networks.generator.named_parameters()}
+    networks.average.double()
+    for iteration in range(4):
+        train_step(networks, *draws(iteration))
+        share = 1 - 0.5 ** (tiny.batch / (0.05 * iteration * tiny.batch)) if iteration else 1.0
+        update_average(networks, torch.tensor(average_share(tiny, iteration), dtype=torch.float64))
+        for name, parameter in networks.generator.named_parameters():
+            expected[name] = (1 - share) * expected[name] + share * parameter.detach()
+    for name, parameter in networks.average.named_parameters():
+        torch.testing.assert_close(parameter, expected[name], rtol=0, atol=1e-12)
+
+
+def test_half_an_average_is_forgotten_in_its_half_life(tiny):
+    config = replace(tiny, batch=16, ema_kimg=10.0)
+    kept = 1.0
+    for iteration in range(10**6, 10**6 + 625):
+        kept *= 1 - average_share(config, iteration)
+    assert kept == pytest.approx(0.5)
+
+
+def test_a_young_average_forgets_faster(tiny):
+    shares = [average_share(tiny, iteration) for iteration in (0, 1, 10, 100, 10**5, 10**6)]
+    assert shares[0] == 1.0
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] == shares[-2]
+
+
+def test_the_average_has_the_statistics_of_the_generator(tiny):
+    networks = build(tiny, CPU)
+    before = networks.average.layers[1].running_mean.clone()
+    train_step(networks, torch.rand(4, 3, 32, 32), torch.randn(4, 8))
+    after = networks.average.layers[1].running_mean
+    assert not torch.equal(before, after)
+    assert torch.equal(after, networks.generator.layers[1].running_mean)
+    assert networks.shown is networks.average
+
+
+def test_without_an_average_the_generator_is_shown(tiny):
+    networks = build(replace(tiny, ema_kimg=0.0), CPU)
+    assert networks.average is None
+    assert networks.shown is networks.generator
+    update_average(networks, torch.tensor(0.5))
+
+
+def test_bf16_keeps_weights_losses_and_moments_in_float32(tiny):
+    networks = build(replace(tiny, precision="bf16"), CPU)
+    kinds = {}
+    for number, layer in enumerate(networks.generator.layers):
+        layer.register_forward_hook(
+            lambda _, __, out, number=number: kinds.__setitem__(number, out.dtype)
+        )
+    figures = train_step(networks, torch.rand(4, 3, 32, 32), torch.randn(4, 8))
+    assert set(kinds.values()) == {torch.bfloat16}
+    assert figures.dtype == torch.float32
+    stored = {tensor.dtype for _, tensor in networks.tensors()}
+    assert stored == {torch.float32, torch.int64}
+
+
+def test_bf16_and_fp32_agree_to_the_precision_of_bf16(tiny):
+    networks = [build(replace(tiny, precision=precision), CPU) for precision in ("fp32", "bf16")]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(5):
+        real = torch.rand(4, 3, 32, 32, generator=generator) * 2 - 1
+        latents = torch.randn(4, 8, generator=generator)
+        fp32, bf16 = (train_step(each, real, latents)[:5] for each in networks)
+        # 2^-8 is the spacing of bf16 at 1; the losses are of that size.
+        torch.testing.assert_close(bf16, fp32, rtol=0, atol=0.02)
+
+
+def test_bf16_sees_the_discriminators_update_within_the_iteration(tiny):
+    """Autocast keeps copies of weights; one that outlived the update would judge with old ones."""
+    networks = build(replace(tiny, precision="bf16", learning_rate=0.05), CPU)
+    seen = []
+
+    def watch(layer, inputs, out):
+        weight, bias = layer.weight.detach().clone(), layer.bias.detach().clone()
+        seen.append((weight, bias, inputs[0].detach().float(), out.detach().float()))
+
+    networks.discriminator.layers[0].register_forward_hook(watch)
+    train_step(networks, torch.rand(4, 3, 32, 32), torch.randn(4, 8))
+    (old_weight, old_bias, _, _), (weight, bias, x, out) = seen[1:]
+
+    def far(weight, bias):
+        return (torch.nn.functional.conv2d(x, weight, bias, 2, 1) - out).abs().max()
+
+    assert far(weight, bias) < 0.01
+    assert far(old_weight, old_bias) > 0.05

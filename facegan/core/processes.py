@@ -1,0 +1,14 @@
+"""Which of several processes this one is, as torchrun's environment says. No torch here."""
+
+from __future__ import annotations
+
+import os
+
+
+def leads() -> bool:
+    """Whether this process is the one that speaks: the only one, or torchrun's first.
+
+    >>> leads()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"

@@ -1,0 +1,201 @@
+"""The ways of running an iteration beside each other, and beside the parts called by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from facegan import engine as engine_room
+from facegan.augment import augment
+from facegan.core.errors import ConfigError
+from facegan.core.events import Note
+from facegan.dataset import load_images, take_batch
+from facegan.distributed import World
+from facegan.draws import draw
+from facegan.engine import Engine
+from facegan.feed import Placement, open_feed
+from facegan.step import build, train_step, update_average
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def open_engine(make_shards, tmp_path):
+    index = make_shards()
+
+    def make(config, device=CPU, placement=Placement.DEVICE, **more):
+        feed = open_feed(
+            index, config.model.image_size, device, cache=tmp_path / "cache", placement=placement
+        )
+        return Engine(config, build(config, device), feed, **more)
+
+    make.index = index
+    return make
+
+
+def run(engine, iterations):
+    """All figures and the state after these iterations."""
+    figures = []
+    for iteration in range(iterations):
+        if engine.is_spent:
+            engine.fill(iteration)
+        engine.advance()
+        if engine.is_spent:
+            figures.append(engine.read())
+    figures.append(engine.read())
+    state = {name: tensor.clone() for name, tensor in engine.networks.tensors()}
+    return np.concatenate(figures), state
+
+
+def assert_same(first, second):
+    np.testing.assert_array_equal(first[0], second[0])
+    for name, tensor in first[1].items():
+        assert torch.equal(tensor, second[1][name]), name
+
+
+def test_an_iteration_is_its_parts_called_by_hand(open_engine, tiny):
+    found = run(open_engine(tiny), 5)
+    networks = build(tiny, CPU)
+    images = load_images(open_engine.index, 32)
+    draws = draw(tiny, len(images), 0, 5)
+    figures = []
+    for row in range(5):
+        real = take_batch(images, draws.indices[row])
+        real = augment(real, draws.uniforms[row], flip=tiny.flip, jitter=tiny.jitter)
+        figures.append(train_step(networks, real, draws.latents[row]))
+        update_average(networks, draws.shares[row])
+    assert_same(found, (torch.stack(figures).numpy(), dict(networks.tensors())))
+
+
+@pytest.mark.parametrize("placement", list(Placement))
+def test_where_the_images_lie_changes_nothing(open_engine, tiny, placement):
+    expected = run(open_engine(replace(tiny, log_every=100)), 12)
+    assert_same(run(open_engine(tiny, placement=placement), 12), expected)
+
+
+def test_blocks_end_with_the_run(open_engine, tiny):
+    engine = open_engine(replace(tiny, log_every=50))
+    engine.fill(7)
+    for _ in range(5):
+        assert not engine.is_spent
+        engine.advance()
+    assert engine.is_spent
+    assert engine.pending == 5
+    assert engine.read().shape == (5, 7)
+    assert engine.pending == 0
+
+
+def test_auto_is_eager_on_the_cpu(open_engine, tiny):
+    assert open_engine(tiny).name == "eager"
+
+
+def test_capturing_without_cuda_is_refused(open_engine, tiny):
+    with pytest.raises(
+        ConfigError, match=r"--engine is captured: .* CUDA device is needed"
+    ) as caught:
+        open_engine(replace(tiny, engine="captured"))
+    assert caught.value.hint == "--engine eager runs everywhere"
+
+
+def test_a_capture_that_fails_is_told_and_auto_runs_eagerly(open_engine, tiny, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(engine_room, "_can_capture", lambda *_: True)
+    monkeypatch.setattr(Engine, "_capture", fail)
+    notes = []
+    engine = open_engine(tiny, listener=notes.append)
+    assert engine.name == "eager"
+    (note,) = [note for note in notes if isinstance(note, Note)]
+    assert note.warning
+    assert "not permitted when stream is capturing" in note.text
+    with pytest.raises(RuntimeError, match="not permitted"):
+        open_engine(replace(tiny, engine="captured"))
+
+
+def test_running_out_of_memory_in_a_capture_is_no_reason_to_run_eagerly(
+    open_engine, tiny, monkeypatch
+):
+    def fail(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(engine_room, "_can_capture", lambda *_: True)
+    monkeypatch.setattr(Engine, "_capture", fail)
+    with pytest.raises(torch.OutOfMemoryError):
+        open_engine(tiny)
+
+
+def test_processes_see_parts_of_the_batch(tiny):
+    parts = [World(rank, 2).part(tiny.batch) for rank in (0, 1)]
+    assert parts == [slice(0, 2), slice(2, 4)]
+    with pytest.raises(ConfigError, match="--batch is 4: 3 processes") as caught:
+        World(0, 3).part(tiny.batch)
+    assert caught.value.hint == "--batch 6"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled_iterations_equal_eager_ones(open_engine, tiny, precision):
+    config = replace(tiny, precision=precision, iters=200, log_every=50, learning_rate=1e-5)
+    eager = run(open_engine(config), 200)[0]
+    compiled = run(open_engine(replace(config, engine="compiled")), 200)[0]
+    # Sums are taken in another order; what remains of it after 200 updates.
+    tolerance = 1e-3 if precision == "fp32" else 5e-2
+    np.testing.assert_allclose(compiled[:, :5], eager[:, :5], rtol=0, atol=tolerance)
+
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+@needs_cuda
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["compiled", "captured"])
+def test_engines_agree_on_cuda(open_engine, tiny, name, precision):
+    config = replace(tiny, precision=precision, iters=200, log_every=50, learning_rate=1e-5)
+    config = replace(config, deterministic=True, device="cuda")
+    cuda = torch.device("cuda")
+    eager = run(open_engine(replace(config, engine="eager"), cuda), 200)[0]
+    other = run(open_engine(replace(config, engine=name), cuda), 200)[0]
+    tolerance = 1e-3 if precision == "fp32" else 5e-2
+    np.testing.assert_allclose(other[:, :5], eager[:, :5], rtol=0, atol=tolerance)
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_a_capture_leaves_the_state_as_it_was(open_engine, tiny):
+    cuda = torch.device("cuda")
+    config = replace(tiny, engine="captured", device="cuda")
+    engine = open_engine(config, cuda)
+    assert engine.name == "captured"
+    fresh = dict(build(config, cuda).tensors())
+    for name, tensor in engine.networks.tensors():
+        assert torch.equal(tensor, fresh[name]), name
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_a_captured_iteration_does_not_wait_for_the_device(open_engine, tiny):
+    engine = open_engine(replace(tiny, engine="captured", device="cuda"), torch.device("cuda"))
+    engine.fill(0)
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        engine.advance()
+        engine.advance()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@needs_cuda
+@pytest.mark.gpu
+def test_cuda_and_the_cpu_begin_alike(open_engine, tiny):
+    config = replace(tiny, engine="eager", learning_rate=1e-5)
+    torch.backends.cudnn.allow_tf32 = False
+    on_cpu = run(open_engine(config), 3)[0]
+    on_cuda = run(open_engine(replace(config, device="cuda"), torch.device("cuda")), 3)[0]
+    np.testing.assert_allclose(on_cuda[:, :5], on_cpu[:, :5], rtol=0, atol=1e-3)

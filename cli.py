@@ -16,6 +16,7 @@ from typing import Any
 import click
 
 from facegan.core.errors import ConfigError, FaceganError
+from facegan.core.processes import leads
 
 FILE_NAME = "facegan.toml"
 SHARED_SETTINGS = ("workspace", "quiet", "debug")
@@ -27,8 +28,9 @@ COMMANDS = {
     "crop": "Find the faces, cut them out and pack them into shards.",
     "shard": "Pack the kept faces, or a folder of faces, into shards.",
     "train": "Train the generator on the packed faces.",
-    "sample": "Draw images from a run or a checkpoint.",
+    "sample": "Draw images from a run, a checkpoint or a snapshot.",
     "score": "Measure a run by its Inception Score.",
+    "export": "Write a run's generator as safetensors and ONNX, with a model card.",
     "plot": "Draw a run's losses, accuracies and mean outputs.",
     "animate": "Show a run's sample grids through training, as a GIF.",
     "demo": "Run the whole chain offline, on drawn portraits.",
@@ -166,6 +168,8 @@ def _origin(error: click.UsageError) -> str:
 
 
 def _fail(flags: dict[str, Any], error: FaceganError) -> int:
+    if not leads() and error.process is None:
+        return error.exit_code  # the first of the processes says it
     if flags["debug"]:
         import traceback
 
@@ -173,6 +177,7 @@ def _fail(flags: dict[str, Any], error: FaceganError) -> int:
     if flags["json"]:
         _print_json(error, error.code, error.message, error.hint, error.exit_code)
     where = f"{error.stage}: " if error.stage else ""
+    where += f"process {error.process}: " if error.process else ""
     click.secho(f"error: {where}{error.message}", fg="red", err=True)
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)

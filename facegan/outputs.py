@@ -6,21 +6,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from facegan import snapshot
 from facegan.checkpoint import load_generator
-from facegan.config import SampleConfig, ScoreConfig
+from facegan.config import ModelConfig, SampleConfig, ScoreConfig
 from facegan.core.catalog import Catalog
 from facegan.core.errors import CheckpointError
 from facegan.core.events import Listener, silent
 from facegan.core.files import Workspace, sha256_of_file
 from facegan.device import resolve_device
 from facegan.ledger import sync_runs
+from facegan.models import Generator
 from facegan.runs import list_runs, named, read_run
 from facegan.sample import Samples, generate, latents, write_samples
 from facegan.score import inception, weights
 from facegan.score.run import ScoreResult, read_scores, score, write_scores
 
 if TYPE_CHECKING:
+    import torch
+
     from facegan.animate import Animation
+
+
+_RUNS = "facegan status"
+"""Names the runs that there are."""
 
 
 def run_folder(runs: Path, name: str | None) -> Path:
@@ -30,6 +38,8 @@ def run_folder(runs: Path, name: str | None) -> Path:
         CheckpointError: there is no such run, or none at all.
     """
     if name is not None:
+        if Path(name).exists() and snapshot.is_snapshot(Path(name)):
+            raise CheckpointError(f"{name} is a snapshot, and a run is needed here", hint=_RUNS)
         return named(runs, name).folder
     found = list_runs(runs)
     if not found:
@@ -37,33 +47,78 @@ def run_folder(runs: Path, name: str | None) -> Path:
     return found[-1].folder
 
 
+def source_of(runs: Path, name: str | None) -> Path:
+    """What images are drawn from: a checkpoint's file, a snapshot, or a run's folder.
+
+    Raises:
+        CheckpointError: there is no such run, or none at all.
+    """
+    if name is not None and (name.endswith(".safetensors") or snapshot.is_snapshot(Path(name))):
+        return Path(name)
+    return run_folder(runs, name)
+
+
 def sample_run(
-    config: SampleConfig, source: Path, folder: Path | None = None, *, listener: Listener = silent
+    config: SampleConfig,
+    source: Path,
+    folder: Path | None = None,
+    *,
+    raw: bool = False,
+    listener: Listener = silent,
 ) -> Samples:
-    """Draw images from a run or a checkpoint file.
+    """Draw images from a run, a checkpoint's file or a snapshot.
 
     Args:
         config: which images.
-        source: a run's folder (its newest whole checkpoint) or a checkpoint's file.
-        folder: where they go; by default under the run's `samples/`.
+        source: a run's folder (its newest whole checkpoint), a checkpoint's file, a snapshot's file
+            or an exported folder.
+        folder: where they go; by default under the run's `samples/`, or beside the snapshot.
+        raw: take the weights of the last iteration instead of their average.
         listener: gets the progress.
 
     Raises:
         ConfigError, MissingDependencyError, CheckpointError, WorkspaceError: as the parts do.
     """
     device = resolve_device(config.validate().device)
-    generator, iteration, model = load_generator(source, device=device, listener=listener)
-    run = source if source.is_dir() else source.parent.parent
-    folder = folder or run / "samples" / f"iter-{iteration:08d}-seed-{config.seed}"
+    generator, iteration, model = _generator(source, device, raw, listener)
+    folder = folder or _samples_folder(source, iteration, config.seed, raw)
     z = latents(config.count, model.latent_size, config.seed)
     return write_samples(
         generate(generator, z, batch=config.batch, device=device),
         folder,
         columns=config.columns,
-        about={"checkpoint": str(source), "iteration": iteration, "seed": config.seed},
+        about={
+            "checkpoint": str(source),
+            "iteration": iteration,
+            "raw": raw,
+            "seed": config.seed,
+        },
         total=config.count,
         listener=listener,
     )
+
+
+def _generator(
+    source: Path, device: torch.device, raw: bool, listener: Listener
+) -> tuple[Generator, int, ModelConfig]:
+    """As `load_generator`, of a snapshot too."""
+    if not snapshot.is_snapshot(source):
+        return load_generator(source, device=device, raw=raw, listener=listener)
+    found = snapshot.load(source)
+    if raw and found.average:
+        raise CheckpointError(
+            f"{found.path} holds the average of the weights and not those of the last iteration",
+            hint="leave --raw out, or make a snapshot with facegan export --raw",
+        )
+    return found.generator(device), found.iteration, found.model
+
+
+def _samples_folder(source: Path, iteration: int, seed: int, raw: bool) -> Path:
+    """Where samples go by default; averaged and raw weights' apart."""
+    if snapshot.is_snapshot(source):
+        return (source if source.is_dir() else source.parent) / f"samples-seed-{seed}"
+    run = source if source.is_dir() else source.parent.parent
+    return run / "samples" / f"iter-{iteration:08d}-seed-{seed}{'-raw' if raw else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +133,24 @@ class RunScore:
 
 
 def score_run(
-    config: ScoreConfig, workspace: Workspace, run: Path, *, listener: Listener = silent
+    config: ScoreConfig,
+    workspace: Workspace,
+    run: Path,
+    *,
+    raw: bool = False,
+    listener: Listener = silent,
 ) -> RunScore:
     """Score `config.samples` images of a run's newest checkpoint; write file and catalog.
 
-    The checkpoint and the weights are looked for before anything is computed.
+    The checkpoint and the weights are looked for before anything is computed. `raw` takes the
+    generator of the last iteration instead of its average.
 
     Raises:
         ConfigError, MissingDependencyError, CheckpointError, ScoreError, SourceError,
         WorkspaceError: as the parts do.
     """
     device = resolve_device(config.validate().device)
-    generator, iteration, model = load_generator(run, device=device, listener=listener)
+    generator, iteration, model = load_generator(run, device=device, raw=raw, listener=listener)
     local = Path(config.weights) if config.weights else None
     found = weights.obtain(local=local, listener=listener)
     z = latents(config.samples, model.latent_size, config.seed)
@@ -101,7 +162,12 @@ def score_run(
         listener=listener,
     )
     path = run / "scores.json"
-    about: dict[str, Any] = {"run": run.name, "iteration": iteration, "sample_seed": config.seed}
+    about: dict[str, Any] = {
+        "run": run.name,
+        "iteration": iteration,
+        "raw": raw,
+        "sample_seed": config.seed,
+    }
     record = write_scores(path, result, about)
     sync_runs(workspace)
     with Catalog(workspace.catalog) as catalog:
@@ -110,8 +176,8 @@ def score_run(
     return RunScore(run.name, iteration, path, result)
 
 
-def known_score(config: ScoreConfig, run: Path) -> dict[str, Any] | None:
-    """The newest record of `scores.json` for this checkpoint, these settings and weights.
+def known_score(config: ScoreConfig, run: Path, *, raw: bool = False) -> dict[str, Any] | None:
+    """The newest record of `scores.json` for this generator, these settings and weights.
 
     Raises:
         ScoreError: the file or the weights cannot be read.
@@ -129,6 +195,7 @@ def known_score(config: ScoreConfig, run: Path) -> dict[str, Any] | None:
             record
             for record in reversed(read_scores(run / "scores.json"))
             if all(record.get(key) == value for key, value in wanted.items())
+            and record.get("raw", False) == raw
             and record["protocol"]["weights_sha256"] == sha256
         ),
         None,

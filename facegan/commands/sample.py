@@ -1,4 +1,4 @@
-"""`facegan sample`: a run or a checkpoint -> images."""
+"""`facegan sample`: a run, a checkpoint or a snapshot -> images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from facegan.commands._types import COUNT
 
 @facegan_command(
     "sample",
-    examples=("facegan sample", "facegan sample 1 --count 1k --seed 7", "facegan sample --out out"),
+    examples=(
+        "facegan sample",
+        "facegan sample 1 --count 1k --seed 7",
+        "facegan sample generator.safetensors --out faces",
+    ),
 )
 @click.argument("run", required=False)
 @option("--count", type=COUNT, default=64, group="Sampling", help="How many images.")
@@ -23,18 +27,28 @@ from facegan.commands._types import COUNT
 @option("--batch", type=COUNT, default=64, group="Sampling", help="Images computed together.")
 @option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=None, group="Sampling",
-    help="Folder for the images.  [default: in the run's samples/]",
+    help="Folder for the images.  [default: in the run's samples/, or beside the snapshot]",
+)  # fmt: skip
+@option(
+    "--raw", is_flag=True, group="Sampling",
+    help="The generator of the last iteration instead of its average.",
 )  # fmt: skip
 @option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
-def command(session: Session, run: str | None, out: Path | None, **settings: Any) -> Result:
-    """Draw images from RUN: a name, a number or a checkpoint's file; by default the last run."""
+def command(
+    session: Session, run: str | None, out: Path | None, raw: bool, **settings: Any
+) -> Result:
+    """Draw images from RUN; by default from the last one.
+
+    RUN is a name, a number, a checkpoint's file, or a snapshot that `facegan export` has written:
+    its generator.safetensors or the whole folder.
+    """
     from facegan.config import SampleConfig
-    from facegan.outputs import run_folder, sample_run
+    from facegan.outputs import sample_run, source_of
 
     config = SampleConfig(**settings)
-    is_file = run is not None and run.endswith(".safetensors")
-    source = Path(str(run)) if is_file else run_folder(session.workspace.runs, run)
-    done = sample_run(config, source, out, listener=session.listener)
+    source = source_of(session.workspace.runs, run)
+    done = sample_run(config, source, out, raw=raw, listener=session.listener)
     lines = (f"{done.count} images in {done.folder}", f"grid: {done.grid}")
     data = {"count": done.count, "folder": str(done.folder), "grid": str(done.grid)}
-    return Result(data, lines, session.flag("facegan score"))
+    of_a_run = source.is_dir() and source.parent == session.workspace.runs
+    return Result(data, lines, session.flag("facegan score") if of_a_run else None)

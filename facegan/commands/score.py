@@ -26,12 +26,21 @@ from facegan.commands._types import COUNT
     default=None, group="Scoring",
     help="Inception-v3's weights.  [default: fetched once and kept]",
 )  # fmt: skip
+@option(
+    "--raw", is_flag=True, group="Scoring",
+    help="The generator of the last iteration instead of its average.",
+)  # fmt: skip
 @option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
 @option(
     "--unless-scored", is_flag=True, group="Scoring", help="Do nothing where this was measured."
 )
 def command(
-    session: Session, run: str | None, weights: Path | None, unless_scored: bool, **settings: Any
+    session: Session,
+    run: str | None,
+    weights: Path | None,
+    raw: bool,
+    unless_scored: bool,
+    **settings: Any,
 ) -> Result:
     """Measure RUN (a name or a number; by default the last one) by its Inception Score.
 
@@ -44,11 +53,11 @@ def command(
 
     config = ScoreConfig(weights=str(weights) if weights else None, **settings)
     folder = run_folder(session.workspace.runs, run)
-    if unless_scored and (known := known_score(config, folder)):
+    if unless_scored and (known := known_score(config, folder, raw=raw)):
         mean, std = known["mean"], known["std"]
         line = f"Inception Score {mean:.3f} ± {std:.3f} of {known['samples']} samples, measured"
         return Result(known, (f"{line} {known['created_at']}",), session.flag("facegan plot"))
-    done = score_run(config, session.workspace, folder, listener=session.listener)
+    done = score_run(config, session.workspace, folder, raw=raw, listener=session.listener)
     measured = done.result.score
     lines = (
         f"Inception Score {measured.mean:.3f} ± {measured.std:.3f} of {measured.samples} samples "

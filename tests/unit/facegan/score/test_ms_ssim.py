@@ -1,0 +1,77 @@
+"""MS-SSIM in closed form and by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from facegan.score.ms_ssim import SCALE_WEIGHTS, ms_ssim, pair_similarity
+
+
+def smooth(count=12, size=32, seed=0):
+    """Coloured 4x4 tiles, enlarged: structure at a coarse scale."""
+    tiles = np.random.default_rng(seed).integers(60, 196, (count, 4, 4, 3), dtype=np.uint8)
+    return tiles.repeat(size // 4, axis=1).repeat(size // 4, axis=2)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64, 192])
+def test_an_image_is_like_itself(size):
+    images = smooth(3, size)
+    assert ms_ssim(images, images) == pytest.approx(1, abs=1e-12)
+
+
+def test_pairs_of_equal_images_are_alike():
+    images = smooth(1).repeat(5, axis=0)
+    found = pair_similarity(images, pairs=20)
+    assert found.mean == pytest.approx(1)
+    assert found.std == pytest.approx(0, abs=1e-9)
+    assert (found.pairs, found.scales) == (20, 2)
+
+
+def test_pairs_are_of_different_images():
+    """Two images: each pair is both of them."""
+    images = smooth(2)
+    expected = ms_ssim(images[:1], images[1:])[0]
+    assert pair_similarity(images, pairs=9).mean == pytest.approx(expected)
+
+
+def test_one_scale_by_hand():
+    """At 16 px one scale is left, with weight 1: plain SSIM with the window written out."""
+    a, b = smooth(1, 16, seed=1), smooth(1, 16, seed=2)
+    x, y = a[0].astype(float), b[0].astype(float)
+    axis = np.arange(11) - 5
+    window = np.exp(-(axis[:, None] ** 2 + axis**2) / (2 * 1.5**2))[:, :, None]
+    window /= window.sum()
+    values = []
+    for row in range(6):
+        for column in range(6):
+            p, q = (z[row : row + 11, column : column + 11] for z in (x, y))
+            mean_p, mean_q = ((window * z).sum(axis=(0, 1)) for z in (p, q))
+            variance_p = (window * (p - mean_p) ** 2).sum(axis=(0, 1))
+            variance_q = (window * (q - mean_q) ** 2).sum(axis=(0, 1))
+            covariance = (window * (p - mean_p) * (q - mean_q)).sum(axis=(0, 1))
+            c1, c2 = 2.55**2, 7.65**2
+            light = (2 * mean_p * mean_q + c1) / (mean_p**2 + mean_q**2 + c1)
+            values.append(light * (2 * covariance + c2) / (variance_p + variance_q + c2))
+    assert ms_ssim(a, b)[0] == pytest.approx(max(np.mean(values), 0), abs=1e-12)
+
+
+def test_luminance_counts_at_the_coarsest_scale_alone():
+    """Two grey images differ in luminance only; contrast and structure are 1 everywhere."""
+    a, b = np.full((1, 192, 192, 3), 50, np.uint8), np.full((1, 192, 192, 3), 100, np.uint8)
+    c1 = 2.55**2
+    light = (2 * 50 * 100 + c1) / (50**2 + 100**2 + c1)
+    weight = SCALE_WEIGHTS[-1] / sum(SCALE_WEIGHTS)
+    assert ms_ssim(a, b)[0] == pytest.approx(light**weight, abs=1e-9)
+
+
+@pytest.mark.parametrize(("size", "scales"), [(16, 1), (22, 2), (64, 3), (128, 4), (256, 5)])
+def test_scales_are_those_that_the_window_fits(size, scales):
+    images = np.zeros((2, size, size, 3), np.uint8)
+    assert pair_similarity(images, pairs=1).scales == scales
+
+
+def test_similarity_does_not_depend_on_the_chunk():
+    a, b = smooth(70, 16, seed=1), smooth(70, 16, seed=2)
+    alone = [ms_ssim(a[n : n + 1], b[n : n + 1])[0] for n in range(70)]
+    assert ms_ssim(a, b) == pytest.approx(alone)

@@ -45,23 +45,31 @@ def write(
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory, system."""
+    """Processor, cores, memory, system, and the CUDA device where there is one."""
     model = platform.processor()
     info = Path("/proc/cpuinfo")
     if info.exists():
         names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
         model = names[0].partition(":")[2].strip() if names else model
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    import torch
+
+    cuda = {"gpu": torch.cuda.get_device_name()} if torch.cuda.is_available() else {}
     return {
         "processor": model,
         "cores": os.cpu_count(),
         "memory_gib": round(memory, 1),
         "system": platform.system(),
+        **cuda,
     }
 
 
 def _git(*args: str) -> str:
-    done = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=False)
+    """What git says; nothing on a machine without it."""
+    try:
+        done = subprocess.run(["git", *args], cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
     return done.stdout.strip()
 
 

@@ -98,6 +98,20 @@ def map_images(
     return images
 
 
+def discard_others(path: Path) -> None:
+    """Remove the decoded files of other faces: of people too who were taken out since.
+
+    A run that still maps one keeps it to its end.
+
+    Args:
+        path: the file that stays, whether it is there or not.
+    """
+    for other in path.parent.glob("decoded-*"):
+        if other.stem != path.stem:
+            with contextlib.suppress(OSError):
+                other.unlink()
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """Keep others from writing `path`; ends with the process at the latest."""

@@ -60,7 +60,7 @@ def kernels_for(config: TrainConfig, device: torch.device) -> Iterator[None]:
         # cuBLAS reads it when the first handle is made; PyTorch refuses to multiply without it.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
-        torch.use_deterministic_algorithms(config.deterministic)
+        torch.use_deterministic_algorithms(config.deterministic or before[0])
         torch.backends.cudnn.benchmark = device.type == "cuda" and not config.deterministic
         yield
     finally:

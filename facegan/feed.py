@@ -27,7 +27,7 @@ from torch import Tensor
 from facegan.core.events import Listener, Note, silent
 from facegan.core.shards import Member, ShardIndex
 from facegan.dataset import decode, load_images, members_of
-from facegan.decoded import decoded_path, has_length, map_images
+from facegan.decoded import decoded_path, discard_others, has_length, map_images
 from facegan.images import Pixels
 from facegan.placement import Placement, choose_placement, free_memory, place_images, size_text
 from facegan.staging import Staging
@@ -232,6 +232,7 @@ def open_feed(
     """
     members = members_of(index, image_size, split)
     path = decoded_path(cache, members, image_size)
+    discard_others(path)
     decoded_bytes = len(members) * 3 * image_size**2
     reason = ""
     if placement is None:

@@ -97,3 +97,9 @@ def test_make_targets_of_the_readme_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for name in re.findall(r"make (\w+)", (ROOT / "README.md").read_text()):
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name
+
+
+def test_the_tables_of_the_performance_page_are_those_of_the_results() -> None:
+    made = runpy.run_path(str(ROOT / "docs/make_performance.py"))
+    page = (ROOT / "docs/performance.md").read_text()
+    assert made["filled"](page) == page, "run python docs/make_performance.py"

@@ -233,3 +233,16 @@ def test_what_names_no_images_is_refused(make_shards, cache, placement, indices)
         pytest.raises(ValueError, match=r"images|int64"),
     ):
         feed.announce(indices)
+
+
+def test_decoded_files_of_other_faces_go(make_shards, cache):
+    first = make_shards(folder="one")
+    other = make_shards(folder="two", seed=1)
+    with open_feed(first, 32, CPU, cache=cache, placement=Placement.MAPPED) as feed:
+        feed.announce(rows(1))
+        (before,) = cache.glob("*.u8")
+        open_feed(other, 32, CPU, cache=cache, placement=Placement.DEVICE).close()
+        assert not list(cache.glob("decoded-*"))
+        # Who maps the file keeps it.
+        assert torch.equal(feed.batch(), load_images(first, 32)[rows(1)[0]])
+    assert not before.exists()

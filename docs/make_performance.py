@@ -1,0 +1,141 @@
+"""Write the tables of docs/performance.md from benchmarks/results: python docs/make_performance.py.
+
+A table stands between `<!-- NAME -->` and `<!-- end -->`. A figure that was not measured is a dash.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs/performance.md"
+RESULTS = ROOT / "benchmarks/results"
+TABLE = re.compile(r"<!-- (?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def results(name: str) -> dict[str, Any]:
+    """A result file; empty where there is none."""
+    path = RESULTS / f"{name}.json"
+    return dict(json.loads(path.read_text())) if path.exists() else {"figures": {}}
+
+
+def cell(figures: Mapping[str, float], key: str, form: str, factor: float = 1.0) -> str:
+    """One figure as text."""
+    return format(figures[key] * factor, form) if key in figures else "–"
+
+
+def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
+    """Lines of a Markdown table."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def told(result: Mapping[str, Any]) -> str:
+    """Where and when a result was measured."""
+    if "machine" not in result:
+        return "Not measured yet."
+    machine = result["machine"]
+    where = machine.get("gpu") or f"{machine['cores']} cores of {machine['processor']}"
+    return f"{where}, PyTorch {result['versions']['torch']}, {result['date'][:10]}."
+
+
+def training(device: str, name: str) -> Iterator[str]:
+    """Ours beside the textbook's loop, at every size and batch."""
+    result = results(name)
+    figures = result["figures"]
+
+    def rows() -> Iterator[Sequence[str]]:
+        for size in (64, 128, 256):
+            for batch in (16, 64, 256):
+                tail = f"_{size}" + ("" if batch == 16 else f"_batch_{batch}")
+                yield (
+                    f"{size} px, {batch}",
+                    cell(figures, f"{device}_textbook_s_per_iteration{tail}", ".3g", 1e3),
+                    cell(figures, f"{device}_s_per_iteration{tail}", ".3g", 1e3),
+                    cell(figures, f"{device}_speedup{tail}", ".2f"),
+                    cell(figures, f"{device}_images_per_s{tail}", ".3g"),
+                    cell(figures, f"{device}_gemm_share{tail}", ".0%"),
+                    cell(figures, f"{device}_roofline_share{tail}", ".0%"),
+                    cell(figures, f"{device}_memory_mb{tail}", ".2f", 1e-3),
+                    cell(figures, f"{device}_first_s{tail}", ".2g"),
+                )
+
+    head = ("size, batch", "textbook, ms", "facegan, ms", "times faster", "images/s")
+    head += ("of the GEMM peak", "of the roofline", "memory, GB", "first iteration, s")
+    yield told(result)
+    yield ""
+    yield from table(head, rows())
+    if f"{device}_waiting_share" in figures:
+        yield ""
+        yield (
+            f"GEMM peak {cell(figures, f'{device}_gemm_fp32_tflops', '.3g')} TFLOP/s in fp32, "
+            f"{cell(figures, f'{device}_gemm_bf16_tflops', '.3g')} in bf16, memory "
+            f"{cell(figures, f'{device}_memory_gb_per_s', ',.0f')} GB/s. Share of the time waiting "
+            f"for inputs: {cell(figures, f'{device}_waiting_share', '.2%')} at most."
+        )
+
+
+def parts() -> Iterator[str]:
+    """The loop with one part changed."""
+    result = results("variants")
+    figures = result["figures"]
+    names = {
+        "loop": "as `facegan train` runs it, fp32",
+        "native_convolutions": "the deepest layers as PyTorch's convolutions",
+        "contiguous_native": "that, and contiguous instead of channels_last",
+        "plain_adam": "Adam as a loop instead of fused",
+        "no_average": "without the average (`--ema-kimg 0`)",
+        "bf16": "bf16",
+    }
+    rows = ((text, cell(figures, f"{name}_ms", ".0f")) for name, text in names.items())
+    yield told(result)
+    yield ""
+    yield from table(("256 px, batch 16", "ms an iteration"), rows)
+    layers = {
+        "generator": "generator, 1024 -> 512 at 4x4",
+        "discriminator": "discriminator, 512 -> 1024 at 8x8",
+    }
+    more = (
+        (text, *(cell(figures, f"layer_{name}_{way}_ms", ".0f") for way in ("native", "product")))
+        for name, text in layers.items()
+    )
+    yield ""
+    yield from table(("layer, forward and backward, ms", "convolution", "matrix product"), more)
+
+
+def precision() -> Iterator[str]:
+    """fp32 beside bf16."""
+    result = results("precision")
+    figures = result["figures"]
+    yield told(result)
+    yield ""
+    names = sorted(figures)
+    yield from table(("figure", "value"), ((f"`{name}`", f"{figures[name]:.4g}") for name in names))
+
+
+TABLES = {
+    "cpu": lambda: training("cpu", "train"),
+    "cuda": lambda: training("cuda", "train-cuda"),
+    "parts": parts,
+    "precision": precision,
+}
+
+
+def filled(page: str) -> str:
+    """The page with its tables as the results have them."""
+
+    def fill(match: re.Match[str]) -> str:
+        lines = "\n".join(TABLES[match["name"]]())
+        return f"<!-- {match['name']} -->\n{lines}\n<!-- end -->"
+
+    return TABLE.sub(fill, page)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(filled(PAGE.read_text()))

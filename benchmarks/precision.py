@@ -4,7 +4,7 @@
 
 Seed, weights, order, augmentation and latents are the same; the precision alone differs. Writes
 benchmarks/results/precision.json. The target: bf16's mean distance lies at most one standard
-deviation of the fp32 seeds above fp32's mean.
+deviation of the fp32 seeds above fp32's mean. `…_raw` are the same trainings without the average.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import statistics
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 from benchmarks.quality import Quality, Reference, samples_of, training_images
@@ -43,14 +44,15 @@ def config_of(options: argparse.Namespace, seed: int, precision: str) -> TrainCo
 def train_all(
     options: argparse.Namespace, reference: Reference, runs: Path
 ) -> dict[str, list[Quality]]:
-    """Qualities by precision, in the order of the seeds; precisions alternate."""
-    found: dict[str, list[Quality]] = {precision: [] for precision in PRECISIONS}
-    for seed in range(options.seeds):
-        for precision, qualities in found.items():
-            done = fit(config_of(options, seed, precision), options.shards, runs)
-            samples = samples_of(done.run_dir, options.samples, options.device)
-            qualities.append(reference.quality(samples, options.pairs))
-            print(f"{precision}, seed {seed}: {qualities[-1]}, {done.seconds:.0f} s", flush=True)
+    """Qualities by precision, with and without the average, in the order of the seeds."""
+    found: dict[str, list[Quality]] = {}
+    for seed, precision in product(range(options.seeds), PRECISIONS):
+        done = fit(config_of(options, seed, precision), options.shards, runs)
+        for name, raw in ((precision, False), (f"{precision}_raw", True)):
+            samples = samples_of(done.run_dir, options.samples, options.device, raw=raw)
+            quality = reference.quality(samples, options.pairs)
+            found.setdefault(name, []).append(quality)
+            print(f"{name}, seed {seed}: {quality}, {done.seconds:.0f} s", flush=True)
     return found
 
 

@@ -63,9 +63,9 @@ def training_images(shards: Path, size: int) -> Images:
     return np.ascontiguousarray(images.permute(0, 2, 3, 1).numpy())
 
 
-def samples_of(run: Path, count: int, device: str) -> Images:
+def samples_of(run: Path, count: int, device: str, *, raw: bool = False) -> Images:
     """(count, S, S, 3) uint8 of the run's newest checkpoint, as `facegan sample` draws them."""
-    generator, _, model = load_generator(run, device=device)
+    generator, _, model = load_generator(run, device=device, raw=raw)
     drawn = latents(count, model.latent_size, seed=0)
     return np.concatenate(list(generate(generator, drawn, batch=64, device=device)))
 

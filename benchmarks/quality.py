@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.result import write
-from facegan.checkpoint import load_generator
 from facegan.core.shards import open_index
 from facegan.dataset import load_images
 from facegan.sample import generate, latents
 from facegan.score.offline import pair_similarity, sliced_wasserstein
+from facegan.trained import load_generator
 
 Images = NDArray[np.uint8]
 

@@ -16,7 +16,7 @@ _HOMES = {
     "Generator": "facegan.models",
     "Discriminator": "facegan.models",
     "fit": "facegan.train",
-    "load_generator": "facegan.checkpoint",
+    "load_generator": "facegan.trained",
     "FaceganError": "facegan.core.errors",
     "Workspace": "facegan.core.files",
 }

@@ -24,11 +24,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from facegan.config import ModelConfig
-from facegan.core.errors import CheckpointError, ConfigError
+from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import sha256_of, write_bytes, write_json
 from facegan.history import diverged
-from facegan.models import Generator
 from facegan.runs import checkpoint_iterations, checkpoint_path, remove_file
 from facegan.step import Networks
 
@@ -51,9 +50,30 @@ class Checkpoint:
     """On the CPU, contiguous."""
 
 
-def save(
+def collect(networks: Networks, iteration: int) -> Tensors:
+    """A copy of the training state by name; waits for the device.
+
+    Args:
+        networks: what is stored; not changed.
+        iteration: iterations behind it.
+
+    Returns:
+        On the CPU, contiguous, with memory of its own: training may go on meanwhile.
+
+    Raises:
+        TrainingDivergedError: a tensor is not finite.
+    """
+    tensors: Tensors = {}
+    for name, tensor in networks.tensors():
+        if not torch.isfinite(tensor).all():
+            raise diverged(f"{name} is not finite", iteration)
+        tensors[name] = tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
+    return tensors
+
+
+def write(
     folder: Path,
-    networks: Networks,
+    tensors: Tensors,
     *,
     iteration: int,
     nimg: int,
@@ -62,11 +82,11 @@ def save(
     keep: int,
     keep_every: int = 0,
 ) -> Path:
-    """Write a checkpoint, then remove old ones; waits for the device.
+    """Write a checkpoint, then remove old ones.
 
     Args:
         folder: the run's checkpoints.
-        networks: what is stored; not changed.
+        tensors: of `collect`.
         iteration: iterations behind it.
         nimg: real images seen.
         seconds: training time of the run.
@@ -78,13 +98,8 @@ def save(
         The file of tensors.
 
     Raises:
-        TrainingDivergedError: a tensor is not finite; nothing is written.
         WorkspaceError: it cannot be written.
     """
-    tensors = {name: tensor.cpu().contiguous() for name, tensor in networks.tensors()}
-    for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
-            raise diverged(f"{name} is not finite", iteration)
     data = safetensors.torch.save(tensors)
     path = checkpoint_path(folder, iteration)
     remove_file(path.with_suffix(".json"))
@@ -114,6 +129,7 @@ def load(path: Path) -> Checkpoint:
 
     Raises:
         CheckpointError: a file is missing, cut short, altered or of a later format.
+        WorkspaceError: the disk does not give it.
     """
     path, description = path.with_suffix(".safetensors"), path.with_suffix(".json")
     try:
@@ -124,7 +140,13 @@ def load(path: Path) -> Checkpoint:
         raise CheckpointError(
             f"no checkpoint {path}: {Path(error.filename).name} is missing", hint="facegan train"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        # A disk that fails for a moment says nothing about the checkpoint.
+        raise WorkspaceError(
+            f"cannot read {error.filename or path}: {error.strerror or error}",
+            hint="the same command, once the disk answers again",
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _corrupt(description, str(error)) from error
     if version not in READABLE:
         raise CheckpointError(
@@ -215,44 +237,6 @@ def discard_after(folder: Path, iteration: int) -> None:
             _remove(folder, _iteration_of(path))
 
 
-def load_generator(
-    path: Path,
-    *,
-    device: torch.device | str = "cpu",
-    raw: bool = False,
-    listener: Listener = silent,
-) -> tuple[Generator, int, ModelConfig]:
-    """A trained generator, in evaluation mode: its weights' average, where one was kept.
-
-    Args:
-        path: a run's folder (its newest whole checkpoint) or one checkpoint's file.
-        device: where it shall compute.
-        raw: take the weights of the last iteration instead of their average.
-        listener: gets a warning for each corrupt checkpoint that is passed over.
-
-    Returns:
-        The generator, the iteration it comes from, and its model's settings.
-
-    Raises:
-        CheckpointError: there is no checkpoint, or none that is whole.
-    """
-    if path.suffix in (".safetensors", ".json"):
-        found: Checkpoint | None = load(path)
-    else:
-        found = newest_valid(path / "checkpoints", listener)
-    if found is None:
-        raise CheckpointError(f"no checkpoint in {path}", hint="facegan train")
-    weights = _under(found.tensors, "generator.")
-    if not raw:
-        weights |= _under(found.tensors, "average.")
-    generator = Generator(found.model)
-    try:
-        generator.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"{found.path} does not fit its model: {error}") from error
-    return generator.to(device).eval(), found.iteration, found.model
-
-
 def planned_bytes(networks: Networks) -> int:
     """Size of one checkpoint: weights, statistics, two moments a weight, and the average."""
     return sum(tensor.nbytes for _, tensor in networks.tensors())
@@ -260,15 +244,6 @@ def planned_bytes(networks: Networks) -> int:
 
 def _is_average(name: str) -> bool:
     return name.startswith("average.")
-
-
-def _under(tensors: Tensors, prefix: str) -> Tensors:
-    """The tensors whose names begin with a prefix, without it."""
-    return {
-        name.removeprefix(prefix): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(prefix)
-    }
 
 
 def _iteration_of(path: Path) -> int:
@@ -280,7 +255,7 @@ def _version(description: Path) -> Any:
     """A description's format version; None when it cannot be read."""
     try:
         return json.loads(description.read_bytes())["format_version"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

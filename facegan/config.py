@@ -80,9 +80,11 @@ class TrainConfig(Config):
     device: str = setting("auto", choices=DEVICES)
     """Where to compute; a run keeps what `auto` found when it began."""
     engine: str = setting("auto", choices=ENGINES)
-    """How an iteration is run: by itself, compiled, or captured as one CUDA graph."""
+    """How an iteration is run: by itself, compiled, or captured as one CUDA graph; resolved at
+    every call, for it changes no result but by rounding."""
     precision: str = setting("auto", choices=PRECISIONS)
-    """Numbers of the convolutions: float32, or bfloat16 where the hardware gains by it."""
+    """Numbers of the convolutions: float32, or bfloat16 where the hardware gains by it. CUDA's
+    float32 convolutions round their inputs to TF32, as is PyTorch's default."""
     deterministic: bool = False
     """Choose kernels that give the same bits every time, on CUDA too; slower there."""
     sync_bn: bool = False

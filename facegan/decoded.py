@@ -31,9 +31,9 @@ def decoded_path(cache: Path, members: Sequence[Member], image_size: int) -> Pat
         members: the images.
         image_size: height and width that they are reduced to.
     """
-    lines = [f"{_VERSION} {image_size}", *(f"{one.sha256} {one.split}" for one in members)]
+    lines = [f"{_VERSION}", *(f"{one.sha256} {one.split}" for one in members)]
     name = sha256_of("\n".join(lines).encode())[:16]
-    return cache / f"decoded-{name}.u8"
+    return cache / f"decoded-{name}-{image_size}.u8"
 
 
 def has_length(path: Path, length: int) -> bool:
@@ -106,8 +106,9 @@ def discard_others(path: Path) -> None:
     Args:
         path: the file that stays, whether it is there or not.
     """
-    for other in path.parent.glob("decoded-*"):
-        if other.stem != path.stem:
+    faces = path.stem.rpartition("-")[0]
+    for other in path.parent.glob("decoded-*.u8"):
+        if other.stem.rpartition("-")[0] != faces:
             with contextlib.suppress(OSError):
                 other.unlink()
 

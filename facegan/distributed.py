@@ -77,13 +77,13 @@ class World:
             figures = figures / self.size
         return figures
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is true in any process; each must ask."""
+    def any(self, *flags: bool) -> tuple[bool, ...]:
+        """For each flag whether it is true in any process; all must ask."""
         if self.size == 1:
-            return flag
-        raised = torch.tensor(int(flag))
+            return flags
+        raised = torch.tensor(flags, dtype=torch.int32)
         distributed.all_reduce(raised)
-        return bool(raised)
+        return tuple(bool(number) for number in raised.tolist())
 
     def decided(self, decide: Callable[[], T]) -> T:
         """What the leading process decides, in all of them; an error there ends them all.
@@ -130,7 +130,7 @@ def joined(device: torch.device) -> Iterator[World]:
     world = World(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
     try:
         if device.type == "cuda":
-            torch.cuda.set_device(world.local_rank)
+            _take_device(world)
         # Flags and decisions are the CPU's in any case.
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=_TIMEOUT)
@@ -150,6 +150,16 @@ def joined(device: torch.device) -> Iterator[World]:
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
+
+
+def _take_device(world: World) -> None:
+    count = torch.cuda.device_count()
+    if world.local_rank >= count:
+        raise ConfigError(
+            f"--nproc-per-node is larger than the {count} CUDA devices of this machine",
+            hint=f"torchrun --nproc-per-node {count} --no-python facegan train",
+        )
+    torch.cuda.set_device(world.local_rank)
 
 
 def _is_lost_peer(error: RuntimeError) -> bool:

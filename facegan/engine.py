@@ -12,7 +12,9 @@ device, and writes its figures into another; so nothing but the call differs bet
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -82,11 +84,6 @@ class Engine:
     def is_spent(self) -> bool:
         """Whether `fill` must come before the next `advance`."""
         return self._done == self._filled
-
-    @property
-    def pending(self) -> int:
-        """Iterations whose figures were not read yet."""
-        return self._done - self._seen
 
     def fill(self, iteration: int) -> None:
         """Bring the inputs of the next `rows` iterations to the device.
@@ -158,21 +155,29 @@ class Engine:
     def _choose(self, listener: Listener) -> str:
         """Set up the engine asked for; its name."""
         device, wanted = self.device, self._config.engine
-        if wanted == "compiled":
-            self._compile()
-        elif wanted == "captured" or (wanted == "auto" and _can_capture(device, self._world)):
-            try:
-                self._capture(device)
-            except RuntimeError as error:
-                if wanted == "captured" or is_out_of_memory(error):
-                    raise
-                text = f"this iteration cannot be captured ({error}); it runs eagerly"
-                listener(Note("train", text, warning=True))
+        if wanted == "captured" and not _can_capture(device, self._world):
+            raise ConfigError(
+                "--engine is captured: one process with a CUDA device is needed, "
+                f"this is {self._world.size} with {device.type}",
+                hint="--engine eager runs everywhere",
+            )
+        ways = {"compiled": self._compile, "captured": self._capture}
+        name = "captured" if wanted == "auto" and _can_capture(device, self._world) else wanted
+        try:
+            if name in ways:
+                ways[name]()
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            text = f"an iteration cannot be {name} here ({str(error).partition(chr(10))[0]})"
+            if wanted == "auto":
+                listener(Note("train", f"{text}; it runs eagerly", warning=True))
                 return "eager"
-            return "captured"
-        return "eager" if wanted == "auto" else wanted
+            raise ConfigError(text, hint="--engine eager runs everywhere") from error
+        return "eager" if name == "auto" else name
 
     def _compile(self) -> None:
+        """Compile the networks and the augmentation, and run them once so that they are."""
         networks = self.networks
         self._augment = torch.compile(augment)
         self.networks = dataclasses.replace(
@@ -181,37 +186,41 @@ class Engine:
             judge=torch.compile(networks.judge),
             judge_frozen=torch.compile(networks.judge_frozen),
         )
+        with self._unchanged():
+            self._iterate()
 
-    def _capture(self, device: torch.device) -> None:
-        """Record an iteration as a graph; the state is afterwards what it was before.
+    def _capture(self) -> None:
+        """Record an iteration as a graph.
 
         References:
             PyTorch's notes on CUDA semantics, "CUDA Graphs": warm-up on a side stream, gradients
             set to None before the capture so that they lie in the graph's own memory.
         """
-        if not _can_capture(device, self._world):
-            raise ConfigError(
-                "--engine is captured: one process with a CUDA device is needed, "
-                f"this is {self._world.size} with {device.type}",
-                hint="--engine eager runs everywhere",
-            )
-        state = [tensor for _, tensor in self.networks.tensors()] + [self._figures]
-        before = [tensor.clone() for tensor in state]
+        device = self.device
         stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):
-            for _ in range(_WARM_UP):
-                self._row.zero_()
-                self._iterate()
-        torch.cuda.current_stream(device).wait_stream(stream)
-        self._row.zero_()
         graph = torch.cuda.CUDAGraph()
-        try:
+        with self._unchanged():
+            stream.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(stream):
+                for _ in range(_WARM_UP):
+                    self._row.zero_()
+                    self._iterate()
+            torch.cuda.current_stream(device).wait_stream(stream)
+            self._row.zero_()
             with torch.cuda.graph(graph, stream=stream):
                 self._iterate()
-            self._graph = graph
+        self._graph = graph
+
+    @contextlib.contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """Let iterations run on trial: the training state is afterwards what it was before."""
+        state = [tensor for _, tensor in self.networks.tensors()] + [self._figures, self._row]
+        before = [tensor.clone() for tensor in state]
+        try:
+            yield
         finally:
-            torch.cuda.synchronize(device)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
             with torch.no_grad():
                 for tensor, value in zip(state, before, strict=True):
                     tensor.copy_(value)

@@ -20,7 +20,6 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from facegan import card, images, onnx_file, snapshot
-from facegan.checkpoint import load_generator
 from facegan.core.errors import CheckpointError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace, sha256_of, write_bytes, write_json
@@ -28,6 +27,7 @@ from facegan.models import Generator, parameter_count
 from facegan.runs import Run, checkpoint_path, read_run, remove_file
 from facegan.sample import GRID_NAME, generate, latents
 from facegan.score.run import read_scores
+from facegan.trained import load_generator
 from facegan.training_data import training_data
 
 STAGE = "export"

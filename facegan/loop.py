@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -52,6 +54,11 @@ class Loop:
     """When the figures were last read, by the clock of `began`."""
     moments: list[float] = field(default_factory=list)
     """Training time at each iteration whose figures were not read yet."""
+    writer: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, "facegan-save")
+    )
+    saving: Future[Path] | None = None
+    """The checkpoint that is being written; there is never another one beside it."""
 
     @property
     def seconds(self) -> float:
@@ -90,16 +97,26 @@ def train_loop(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> 
                 stopping = interrupted or late
             grid_due = last or loop.iteration % config.sample_every == 0
             checkpoint_due = last or stopping or loop.iteration % config.checkpoint_every == 0
-            report_due = time.monotonic() - loop.reported >= _REPORT_EVERY_S
-            if report_due or grid_due or checkpoint_due or engine.is_spent:
+            if _report_due(loop) or grid_due or checkpoint_due or engine.is_spent:
                 _report(loop)
-            if grid_due:
-                _write_grid(loop)
             if checkpoint_due:
                 _save(loop)
+            if grid_due:
+                _write_grid(loop)
+        _finish_saving(loop)
     finally:
+        loop.writer.shutdown()
         listener(Finished(STAGE))
     return interrupted
+
+
+def _report_due(loop: Loop) -> bool:
+    """Whether the leading process should report by the clock.
+
+    The others read at the moments that all share: figures that are not finite are then said by the
+    one that speaks.
+    """
+    return loop.world.leads and time.monotonic() - loop.reported >= _REPORT_EVERY_S
 
 
 def _asked(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> tuple[bool, bool]:
@@ -107,8 +124,8 @@ def _asked(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> tupl
     every = _ASK_EVERY if loop.world.size > 1 and loop.engine.device.type == "cuda" else 1
     if loop.iteration % every:
         return False, False
-    stop, late = should_stop(), time.monotonic() >= deadline
-    return loop.world.any(stop), loop.world.any(late)
+    stop, late = loop.world.any(should_stop(), time.monotonic() >= deadline)
+    return stop, late
 
 
 def _report(loop: Loop) -> None:
@@ -146,12 +163,15 @@ def _write_grid(loop: Loop) -> None:
 
 
 def _save(loop: Loop) -> None:
+    """Copy the state; a thread writes it while training goes on."""
     if not loop.world.leads:
         return
     config = loop.run.config
-    checkpoint.save(
+    _finish_saving(loop)
+    loop.saving = loop.writer.submit(
+        checkpoint.write,
         loop.run.checkpoints,
-        loop.engine.networks,
+        checkpoint.collect(loop.engine.networks, loop.iteration),
         iteration=loop.iteration,
         nimg=loop.iteration * config.batch,
         seconds=loop.seconds,
@@ -159,3 +179,10 @@ def _save(loop: Loop) -> None:
         keep=config.keep_checkpoints,
         keep_every=config.keep_every,
     )
+
+
+def _finish_saving(loop: Loop) -> None:
+    """Wait for the checkpoint that is being written; raises what kept it from being."""
+    if loop.saving:
+        loop.saving.result()
+        loop.saving = None

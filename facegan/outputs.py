@@ -7,23 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegan import snapshot
-from facegan.checkpoint import load_generator
-from facegan.config import ModelConfig, SampleConfig, ScoreConfig
+from facegan.config import SampleConfig, ScoreConfig
 from facegan.core.catalog import Catalog
 from facegan.core.errors import CheckpointError
 from facegan.core.events import Listener, silent
 from facegan.core.files import Workspace, sha256_of_file
 from facegan.device import resolve_device
 from facegan.ledger import sync_runs
-from facegan.models import Generator
 from facegan.runs import list_runs, named, read_run
 from facegan.sample import Samples, generate, latents, write_samples
 from facegan.score import inception, weights
 from facegan.score.run import ScoreResult, read_scores, score, write_scores
+from facegan.trained import load_generator
 
 if TYPE_CHECKING:
-    import torch
-
     from facegan.animate import Animation
 
 
@@ -80,7 +77,7 @@ def sample_run(
         ConfigError, MissingDependencyError, CheckpointError, WorkspaceError: as the parts do.
     """
     device = resolve_device(config.validate().device)
-    generator, iteration, model = _generator(source, device, raw, listener)
+    generator, iteration, model = load_generator(source, device=device, raw=raw, listener=listener)
     folder = folder or _samples_folder(source, iteration, config.seed, raw)
     z = latents(config.count, model.latent_size, config.seed)
     return write_samples(
@@ -98,25 +95,12 @@ def sample_run(
     )
 
 
-def _generator(
-    source: Path, device: torch.device, raw: bool, listener: Listener
-) -> tuple[Generator, int, ModelConfig]:
-    """As `load_generator`, of a snapshot too."""
-    if not snapshot.is_snapshot(source):
-        return load_generator(source, device=device, raw=raw, listener=listener)
-    found = snapshot.load(source)
-    if raw and found.average:
-        raise CheckpointError(
-            f"{found.path} holds the average of the weights and not those of the last iteration",
-            hint="leave --raw out, or make a snapshot with facegan export --raw",
-        )
-    return found.generator(device), found.iteration, found.model
-
-
 def _samples_folder(source: Path, iteration: int, seed: int, raw: bool) -> Path:
     """Where samples go by default; averaged and raw weights' apart."""
     if snapshot.is_snapshot(source):
-        return (source if source.is_dir() else source.parent) / f"samples-seed-{seed}"
+        folder, name = (source, "") if source.is_dir() else (source.parent, source.stem)
+        prefix = "" if f"{name}.safetensors" in (snapshot.FILE_NAME, ".safetensors") else f"{name}-"
+        return folder / f"{prefix}samples-seed-{seed}"
     run = source if source.is_dir() else source.parent.parent
     return run / "samples" / f"iter-{iteration:08d}-seed-{seed}{'-raw' if raw else ''}"
 

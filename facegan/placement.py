@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from facegan.core.processes import on_this_machine
+
 
 class Placement(StrEnum):
     """From the fastest to the one that always fits."""
@@ -82,10 +84,11 @@ def size_text(count: int) -> str:
 
 
 def free_memory(device: torch.device, *, root: Path = Path("/")) -> int:
-    """Bytes that can still be had on a device; on the CPU and MPS those of the system.
+    """Bytes that this process can still have on a device; on the CPU and MPS the system's.
 
     On Linux that is MemAvailable, or less where a control group (a container) leaves less. Other
-    systems tell nothing without a call of their own: there all of the memory counts.
+    systems tell nothing without a call of their own: there all of the memory counts. Processes
+    that train together on one machine share it evenly.
 
     Args:
         device: where.
@@ -95,8 +98,8 @@ def free_memory(device: torch.device, *, root: Path = Path("/")) -> int:
         return int(torch.cuda.mem_get_info(device)[0])
     available = _numbers(root / "proc/meminfo").get("MemAvailable:")
     if available is None:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(0, min([available * 1024, *_left_by_groups(root)]))
+        available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 1024
+    return max(0, min([available * 1024, *_left_by_groups(root)])) // on_this_machine()
 
 
 def free_disk(folder: Path) -> int:

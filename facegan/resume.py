@@ -1,7 +1,7 @@
 """Which training run goes on, and which changes of its settings are refused. No torch here.
 
-A run goes on when its settings are the same but for `iters`, its faces are the same, and its newest
-checkpoint lies before the iterations asked for; else a new one begins.
+A run goes on when its settings are the same but for those that may change, its faces are the same,
+and its newest checkpoint lies before the iterations asked for; else a new one begins.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from facegan.core.config import option_of
 from facegan.core.errors import ConfigError
 from facegan.runs import Run, list_runs, named
 
-RESOLVED = ("device", "engine", "precision")
+RESOLVED = ("device", "precision")
 """Settings whose `auto` is resolved once, when a run begins, and kept in its config.json."""
+_ON_THE_WAY = ("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "keep_every")
+FREE = frozenset(("iters", "name", "engine", *_ON_THE_WAY))
+"""What may change from call to call: how long, how it is run and what is written on the way."""
 
 
 def same_runs(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> list[Run]:
-    """Runs on the same faces with the same settings but for `iters`, oldest first."""
+    """Runs on the same faces with the same settings but for `FREE` ones, oldest first."""
     return [
         run
         for run in list_runs(runs_dir)
@@ -34,7 +37,7 @@ def same_runs(runs_dir: Path, config: TrainConfig, data: Mapping[str, Any]) -> l
 def changed_settings(stored: TrainConfig, wanted: TrainConfig) -> dict[str, tuple[Any, Any]]:
     """Option -> (a run's value, the wanted one), where they differ.
 
-    `iters` may change and the name does not matter; what is wanted as `auto` is the run's.
+    `FREE` ones may; what is wanted as `auto` is the run's.
     """
     old, new = _flat(stored), _flat(as_resolved(wanted, stored))
     return {option: (old[option], new[option]) for option in old if old[option] != new[option]}
@@ -119,9 +122,9 @@ def _continued(run: Run, config: TrainConfig, data: Mapping[str, Any]) -> Run:
     if changed:
         overrides = (*overrides, {"iteration": run.reached, "changed": changed})
     config = dataclasses.replace(as_resolved(config, run.config), name=run.config.name)
-    if config.device != run.config.device and config.engine == run.config.engine:
-        # What was the fastest there may not exist here.
-        config = dataclasses.replace(config, engine="auto")
+    if config.device != run.config.device and config.precision == run.config.precision:
+        # What was the faster one there may be emulated here.
+        config = dataclasses.replace(config, precision="auto")
     return dataclasses.replace(run, config=config, data=data, overrides=overrides)
 
 
@@ -132,6 +135,6 @@ def _flat(config: Any) -> dict[str, Any]:
         value = getattr(config, each.name)
         if dataclasses.is_dataclass(value):
             flat |= _flat(value)
-        elif each.name not in ("iters", "name"):
+        elif each.name not in FREE:
             flat[option_of(each)] = value
     return flat

@@ -28,7 +28,8 @@ from facegan.core.files import sha256_of, write_error, write_json
 from facegan.core.shards import ShardIndex
 
 FORMAT_VERSION = 2
-"""2: with engine, precision and average. A run of version 1 goes on as it was trained."""
+"""2: with engine, precision and average. A run of version 1 goes on as it was trained, on the CPU
+with the same draws; on CUDA that version drew them on the device."""
 _AS_VERSION_1 = {"engine": "eager", "precision": "fp32", "ema_kimg": 0.0}
 _FOLDER = re.compile(r"(\d{5,})-.+")
 _CHECKPOINT = re.compile(r"iter-(\d{8,})\.json")
@@ -254,5 +255,5 @@ def _looks_whole(description: Path) -> bool:
     try:
         size = json.loads(description.read_bytes())["bytes"]
         return bool(description.with_suffix(".safetensors").stat().st_size == size)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False

@@ -114,7 +114,7 @@ def load(path: Path) -> Snapshot:
         model = ModelConfig.from_dict(json.loads(metadata["model"]))
         iteration, average = int(metadata["iteration"]), metadata["average"] == "true"
         return Snapshot(path, iteration, average, model, safetensors.torch.load(data))
-    except (KeyError, TypeError, ValueError, ConfigError, SafetensorError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError, ConfigError, SafetensorError) as error:
         raise _corrupt(path, str(error)) from error
 
 

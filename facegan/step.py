@@ -70,9 +70,7 @@ def build(config: TrainConfig, device: torch.device) -> Networks:
     initialise(generator, generator_for(config.seed, "generator weights", 0))
     initialise(discriminator, generator_for(config.seed, "discriminator weights", 0))
     for network in (generator, discriminator):
-        # Interleaved, on two CPU cores at batch 16, medians: 99.8 ms an iteration with these
-        # strides and 109.2 without at 64 px, width 0.25; 2.45 and 2.64 s at 256 px, width 1.
-        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(device=device, memory_format=_memory_format(device))  # type: ignore[call-overload]
     return Networks(
         generator,
         discriminator,
@@ -210,10 +208,19 @@ def _wide(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
+def _memory_format(device: torch.device) -> torch.memory_format:
+    """channels_last where it is faster; docs/performance.md has the CPU's figures.
+
+    On MPS, BatchNorm's gradients have been wrong with it (pytorch#175189).
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
 def _average(generator: Generator, config: TrainConfig) -> Generator:
     """A generator with weights of its own and the statistics of `generator`, the same tensors."""
-    average = Generator(config.model).to(next(generator.parameters()).device)
-    average.to(memory_format=torch.channels_last)
+    device = next(generator.parameters()).device
+    average = Generator(config.model)
+    average.to(device=device, memory_format=_memory_format(device))  # type: ignore[call-overload]
     average.load_state_dict(generator.state_dict())
     for name, buffer in generator.named_buffers():
         module, _, key = name.rpartition(".")

@@ -107,13 +107,15 @@ def fit(
     """
     began = time.monotonic()
     deadline = began + (max_time_s or math.inf)
-    device = resolve_device(config.validate().device)
+    device = resolve_device(config.validate().device, run=resume)
     with joined(device) as world, memory_named(config):
         listener = listener if world.leads else silent
 
         def decide() -> _Start:
-            _check_processes(config, world, device)
-            return _start(config, open_index(shards), runs, listener, resume, restart, override)
+            world.part(config.batch)
+            index = open_index(shards)
+            run = _goes_on(config, index, runs, resume, restart, override)
+            return _start(run, config, index, world, listener)
 
         start = world.decided(decide)
         device = world.device(torch.device(start.config.device))
@@ -144,41 +146,41 @@ def fit(
     )
 
 
-def _check_processes(config: TrainConfig, world: World, device: torch.device) -> None:
-    """Refuse what several processes cannot do."""
-    world.part(config.batch)
-    if config.sync_bn and (world.size == 1 or device.type != "cuda"):
-        raise ConfigError(
-            f"--sync-bn is given: it needs several processes with CUDA devices, "
-            f"this is {world.size} with {device.type}",
-            hint="leave --sync-bn out: each process's BatchNorm then sees its part of the batch",
-        )
-
-
-def _start(
+def _goes_on(
     config: TrainConfig,
     index: ShardIndex,
     runs: Path,
-    listener: Listener,
     resume: str | None,
     restart: bool,
     override: bool,
-) -> _Start:
-    """Which run goes on, or with which settings one begins."""
+) -> Run | None:
+    """The run that goes on; None begins one."""
     check_size(index, config.model.image_size)
     data = data_identity(index)
-    run = find(runs, config, data, resume=resume, restart=restart, override=override)
+    return find(runs, config, data, resume=resume, restart=restart, override=override)
+
+
+def _start(
+    run: Run | None, config: TrainConfig, index: ShardIndex, world: World, listener: Listener
+) -> _Start:
+    """The settings with which training goes on or begins, device and precision resolved."""
     config = run.config if run else config
     device = resolve_device(config.device, run=run.folder.name if run else None)
+    if config.sync_bn and world.size > 1 and device.type != "cuda":
+        raise ConfigError(
+            f"--sync-bn needs CUDA devices, this is {device.type}",
+            hint="--no-sync-bn lets each process's BatchNorm see its part of the batch",
+        )
     config = replace(config, device=device.type)
-    config = replace(config, precision=choose_precision(config, device, listener))
-    return _Start(run, config, data)
+    part = replace(config, batch=config.batch // world.size)
+    config = replace(config, precision=choose_precision(part, device, listener))
+    return _Start(run, config, data_identity(index))
 
 
 def _begin(start: _Start, engine: Engine, runs: Path) -> Run:
     """The run's folder, with the settings as they are resolved now."""
     config = replace(start.config, engine=engine.name)
-    planned = checkpoint.planned_bytes(engine.networks) * (config.keep_checkpoints + 1)
+    planned = checkpoint.planned_bytes(engine.networks) * planned_checkpoints(config)
     _check_disk(runs, start.run, planned)
     if start.run is None:
         return create(runs, config, start.data)
@@ -213,6 +215,20 @@ def _newest(run: Run, listener: Listener) -> Path | None:
     return found.path if found else None
 
 
+def planned_checkpoints(config: TrainConfig) -> int:
+    """How many checkpoints will lie on the disk at once, the one that is being written included.
+
+    >>> planned_checkpoints(TrainConfig(iters=5000, keep_checkpoints=3))
+    4
+    >>> planned_checkpoints(TrainConfig(iters=5000, keep_checkpoints=3, keep_every=1000))
+    9
+    """
+    kept = 0
+    if config.keep_every:
+        kept = config.iters // math.lcm(config.keep_every, config.checkpoint_every)
+    return config.keep_checkpoints + 1 + kept
+
+
 def _check_disk(runs: Path, run: Run | None, planned: int) -> None:
     """Refuse to begin what the disk cannot hold; what the run has written already counts."""
     there = 0 if run is None else sum(p.stat().st_size for p in run.checkpoints.glob("iter-*"))
@@ -224,5 +240,5 @@ def _check_disk(runs: Path, run: Run | None, planned: int) -> None:
         raise WorkspaceError(
             f"the disk of {folder} has {free / 1e9:.1f} GB left, the checkpoints take "
             f"{planned / 1e9:.1f} GB",
-            hint="free some space, or keep fewer with --keep-checkpoints 1",
+            hint="free some space, or keep fewer with --keep-checkpoints 1 --keep-every 0",
         )

@@ -51,11 +51,11 @@ from facegan.commands._types import COUNT, DURATION
     help="auto, fp32 or bf16; auto times both when a run begins.",
 )  # fmt: skip
 @option(
-    "--deterministic", is_flag=True, group="Machine",
+    "--deterministic/--no-deterministic", default=False, group="Machine",
     help="The same bits every time, on CUDA too; slower there.",
 )  # fmt: skip
 @option(
-    "--sync-bn", is_flag=True, group="Machine",
+    "--sync-bn/--no-sync-bn", default=False, group="Machine",
     help="With several CUDA processes: BatchNorm over the whole batch.",
 )  # fmt: skip
 @option(
@@ -148,6 +148,7 @@ def _resumed(session: Session, name: str, options: Mapping[str, Any]) -> Any:
 
     stored = named(session.workspace.runs, name).config
     changed = {name: options[name] for name in options.keys() & given()}
+    changed["engine"] = options["engine"]  # no setting of the result: what is best here
     sizes = {"size": "image_size", "width": "width"}
     model = {sizes[name]: changed.pop(name) for name in sizes if name in changed}
     return replace(stored, model=replace(stored.model, **model), **changed)

@@ -12,3 +12,12 @@ def leads() -> bool:
     True
     """
     return os.environ.get("RANK", "0") == "0"
+
+
+def on_this_machine() -> int:
+    """How many processes of this training share the machine.
+
+    >>> on_this_machine()
+    1
+    """
+    return max(1, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))

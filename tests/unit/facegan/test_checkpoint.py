@@ -13,6 +13,7 @@ from facegan.config import ModelConfig
 from facegan.core.errors import CheckpointError, TrainingDivergedError, WorkspaceError
 from facegan.runs import checkpoint_iterations, checkpoint_path
 from facegan.step import build, train_step
+from facegan.trained import load_generator
 
 CPU = torch.device("cpu")
 
@@ -39,9 +40,9 @@ def folder(tmp_path):
 @pytest.fixture
 def save(folder, tiny, networks):
     def save_at(iteration, keep=3, what=networks, keep_every=0):
-        return checkpoint.save(
+        return checkpoint.write(
             folder,
-            what,
+            checkpoint.collect(what, iteration),
             iteration=iteration,
             nimg=iteration * 4,
             seconds=1.5,
@@ -132,7 +133,7 @@ def test_damaged_tensors_are_recognised(save, damage):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"format_version": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format_version": 1}', "[" * 100_000])
 def test_damaged_descriptions_are_recognised(save, text):
     path = save(2).with_suffix(".json")
     path.write_text(text)
@@ -147,6 +148,26 @@ def test_tensors_without_a_description_are_no_checkpoint(save, folder):
     assert checkpoint.newest_valid(folder) is None
     with pytest.raises(CheckpointError, match=r"iter-00000002\.json is missing"):
         checkpoint.load(path)
+
+
+def test_a_disk_that_fails_says_nothing_about_the_checkpoint(save, folder, monkeypatch):
+    save(1)
+    save(2)
+
+    def fail(path):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    monkeypatch.setattr(checkpoint.Path, "read_bytes", fail)
+    with pytest.raises(WorkspaceError, match=r"cannot read .*: Input/output error"):
+        checkpoint.newest_valid(folder)
+
+
+def test_what_is_collected_does_not_change_with_the_networks(networks):
+    before = everything(networks)
+    tensors = checkpoint.collect(networks, 2)
+    train_step(networks, torch.rand(4, 3, 32, 32), torch.randn(4, 8))
+    assert_same(before, tensors)
+    assert all(tensor.is_contiguous() for tensor in tensors.values())
 
 
 @pytest.mark.parametrize("damage", [cut, alter, lambda path: path.unlink()])
@@ -212,7 +233,7 @@ def test_generator_loads_from_a_run_and_from_a_file(save, folder, networks, tiny
     save(1)
     path = save(2)
     for source in (folder.parent, path, path.with_suffix(".json")):
-        generator, iteration, model = checkpoint.load_generator(source, raw=raw)
+        generator, iteration, model = load_generator(source, raw=raw)
         assert iteration == 2
         assert model == tiny.model
         assert not generator.training
@@ -222,8 +243,9 @@ def test_generator_loads_from_a_run_and_from_a_file(save, folder, networks, tiny
 
 def test_without_an_average_the_generator_itself_is_loaded(folder, tiny):
     networks = trained(replace(tiny, ema_kimg=0.0))
-    checkpoint.save(folder, networks, iteration=2, nimg=8, seconds=1, model=tiny.model, keep=1)
-    generator, _, _ = checkpoint.load_generator(folder.parent)
+    tensors = checkpoint.collect(networks, 2)
+    checkpoint.write(folder, tensors, iteration=2, nimg=8, seconds=1, model=tiny.model, keep=1)
+    generator, _, _ = load_generator(folder.parent)
     assert_same(dict(generator.state_dict()), dict(networks.generator.state_dict()))
 
 
@@ -274,7 +296,7 @@ def test_moments_of_other_strides_would_go_wrong_and_are_not_restored(tiny):
 
 def test_a_run_without_checkpoints_has_no_generator(tmp_path):
     with pytest.raises(CheckpointError, match="no checkpoint in"):
-        checkpoint.load_generator(tmp_path)
+        load_generator(tmp_path)
 
 
 def test_a_pickle_is_not_loaded(save):

@@ -10,14 +10,18 @@ import torch
 
 from facegan import engine as engine_room
 from facegan.augment import augment
+from facegan.checkpoint import load
 from facegan.core.errors import ConfigError
 from facegan.core.events import Note
 from facegan.dataset import load_images, take_batch
+from facegan.device import kernels_for
 from facegan.distributed import World
 from facegan.draws import draw
 from facegan.engine import Engine
 from facegan.feed import Placement, open_feed
+from facegan.runs import checkpoint_path
 from facegan.step import build, train_step, update_average
+from facegan.train import fit
 
 CPU = torch.device("cpu")
 
@@ -83,9 +87,8 @@ def test_blocks_end_with_the_run(open_engine, tiny):
         assert not engine.is_spent
         engine.advance()
     assert engine.is_spent
-    assert engine.pending == 5
     assert engine.read().shape == (5, 7)
-    assert engine.pending == 0
+    assert engine.read().shape == (0, 7)
 
 
 def test_auto_is_eager_on_the_cpu(open_engine, tiny):
@@ -112,8 +115,28 @@ def test_a_capture_that_fails_is_told_and_auto_runs_eagerly(open_engine, tiny, m
     (note,) = [note for note in notes if isinstance(note, Note)]
     assert note.warning
     assert "not permitted when stream is capturing" in note.text
-    with pytest.raises(RuntimeError, match="not permitted"):
+    with pytest.raises(ConfigError, match=r"cannot be captured here .*not permitted") as caught:
         open_engine(replace(tiny, engine="captured"))
+    assert caught.value.hint == "--engine eager runs everywhere"
+
+
+def test_a_compiler_that_is_not_there_is_said_before_training(open_engine, tiny, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("No working C++ compiler found\nand more")
+
+    monkeypatch.setattr(engine_room.torch, "compile", lambda _: fail)
+    with pytest.raises(ConfigError, match=r"cannot be compiled here \(No working C\+\+"):
+        open_engine(replace(tiny, engine="compiled"))
+
+
+def test_iterations_on_trial_change_nothing(open_engine, tiny):
+    engine = open_engine(tiny)
+    with engine._unchanged():
+        engine._iterate()
+    fresh = dict(build(tiny, CPU).tensors())
+    for name, tensor in engine.networks.tensors():
+        assert torch.equal(tensor, fresh[name]), name
+    assert_same(run(engine, 5), run(open_engine(tiny), 5))
 
 
 def test_running_out_of_memory_in_a_capture_is_no_reason_to_run_eagerly(
@@ -193,9 +216,34 @@ def test_a_captured_iteration_does_not_wait_for_the_device(open_engine, tiny):
 
 @needs_cuda
 @pytest.mark.gpu
-def test_cuda_and_the_cpu_begin_alike(open_engine, tiny):
+def test_cuda_and_the_cpu_begin_alike(open_engine, tiny, monkeypatch):
     config = replace(tiny, engine="eager", learning_rate=1e-5)
-    torch.backends.cudnn.allow_tf32 = False
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     on_cpu = run(open_engine(config), 3)[0]
     on_cuda = run(open_engine(replace(config, device="cuda"), torch.device("cuda")), 3)[0]
     np.testing.assert_allclose(on_cuda[:, :5], on_cpu[:, :5], rtol=0, atol=1e-3)
+
+
+@needs_cuda
+@pytest.mark.gpu
+@pytest.mark.parametrize("placement", list(Placement))
+def test_captured_iterations_take_images_from_everywhere(open_engine, tiny, placement):
+    cuda = torch.device("cuda")
+    config = replace(tiny, engine="captured", device="cuda", iters=30, deterministic=True)
+    with kernels_for(config, cuda):
+        expected = run(open_engine(config, cuda), 30)
+        assert_same(run(open_engine(config, cuda, placement=placement), 30), expected)
+
+
+@needs_cuda
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["eager", "captured"])
+def test_a_resumed_run_on_cuda_ends_bit_for_bit_the_same(tiny, shards, runs, tmp_path, name):
+    """Stopped in the middle of a block, with a grid and a checkpoint between replays."""
+    config = replace(tiny, device="cuda", engine=name, deterministic=True, log_every=5)
+    left = iter([False] * 6 + [True])
+    fit(config, shards, runs, should_stop=lambda: next(left))
+    done = [fit(config, shards, folder) for folder in (runs, tmp_path / "whole")]
+    tensors = [load(checkpoint_path(each.run_dir / "checkpoints", 12)).tensors for each in done]
+    for key, tensor in tensors[0].items():
+        assert torch.equal(tensor, tensors[1][key]), key

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from facegan import onnx_file, snapshot
-from facegan.checkpoint import load_generator
 from facegan.config import SampleConfig
 from facegan.core.errors import (
     CheckpointError,
@@ -25,6 +24,7 @@ from facegan.core.files import Workspace, sha256_of_file
 from facegan.export import NAMES, Export, export_run, plan
 from facegan.outputs import run_folder, sample_run, source_of
 from facegan.sample import latents
+from facegan.trained import load_generator
 from tests.export_helpers import MODEL, trained
 
 SAMPLES = SampleConfig(count=5, device="cpu", columns=2)
@@ -124,7 +124,7 @@ def test_samples_of_a_snapshot_are_those_of_the_run(
     alone = tmp_path / "alone.safetensors"
     shutil.copy(folder / "generator.safetensors", alone)
     of_file, of_folder = sample_run(SAMPLES, alone), sample_run(SAMPLES, folder)
-    assert of_file.folder == tmp_path / "samples-seed-0"
+    assert of_file.folder == tmp_path / "alone-samples-seed-0"
     assert of_folder.folder == folder / "samples-seed-0"
     pictures = sorted(of_run.glob("*.png"))
     assert len(pictures) == 6

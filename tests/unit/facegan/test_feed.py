@@ -242,7 +242,14 @@ def test_decoded_files_of_other_faces_go(make_shards, cache):
         feed.announce(rows(1))
         (before,) = cache.glob("*.u8")
         open_feed(other, 32, CPU, cache=cache, placement=Placement.DEVICE).close()
-        assert not list(cache.glob("decoded-*"))
+        assert not list(cache.glob("*.u8"))
         # Who maps the file keeps it.
         assert torch.equal(feed.batch(), load_images(first, 32)[rows(1)[0]])
     assert not before.exists()
+
+
+def test_decoded_files_of_the_same_faces_stay_at_every_size(make_shards, cache):
+    index = make_shards()
+    for image_size in (32, 16):
+        open_feed(index, image_size, CPU, cache=cache, placement=Placement.MAPPED).close()
+    assert len(list(cache.glob("*.u8"))) == 2

@@ -51,16 +51,29 @@ def test_what_auto_stands_for_is_that_of_the_run(runs, tiny):
     found = find(runs, wanted, DATA)
     assert found is not None
     assert found.folder == run.folder
-    assert found.config == stored
+    assert found.config == replace(stored, engine="auto")
     assert find(runs, replace(wanted, precision="fp32"), DATA) is None
 
 
-def test_another_device_has_an_engine_of_its_own(runs, tiny):
-    run = create(runs, replace(tiny, device="cuda", engine="captured"), DATA)
+def test_another_device_has_a_precision_of_its_own(runs, tiny):
+    run = create(runs, replace(tiny, device="cuda", precision="bf16"), DATA)
     wanted = replace(run.config, device="cpu")
     found = find(runs, wanted, DATA, resume=run.folder.name, override=True)
     assert found is not None
-    assert found.config.engine == "auto"
+    assert found.config.precision == "auto"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"engine": "captured"}, {"keep_every": 10}, {"checkpoint_every": 3}, {"sample_every": 9}],
+    ids=str,
+)
+def test_how_it_is_run_and_what_it_leaves_may_change(runs, tiny, change):
+    run = create(runs, tiny, DATA)
+    found = find(runs, replace(tiny, **change), DATA)
+    assert found is not None
+    assert found.folder == run.folder
+    assert found.config == replace(tiny, **change)
 
 
 def test_a_run_of_version_1_goes_on_as_it_was_trained(runs, tiny):

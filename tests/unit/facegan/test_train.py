@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from facegan import engine, train
-from facegan.checkpoint import load, load_generator
+from facegan.checkpoint import load
 from facegan.core.errors import (
     CheckpointError,
     ConfigError,
@@ -24,6 +24,7 @@ from facegan.history import read_history
 from facegan.images import decode_png
 from facegan.runs import checkpoint_iterations, checkpoint_path, read_run
 from facegan.train import fit
+from facegan.trained import load_generator
 
 
 class StopAfter:

@@ -135,6 +135,7 @@ def joined(device: torch.device) -> Iterator[World]:
         backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
         distributed.init_process_group(backend, timeout=_TIMEOUT)
         yield world
+        distributed.barrier()  # who leaves first must not take the others' connections with it
     except FaceganError as error:
         if not isinstance(error, PeerLostError | TrainingDivergedError):
             error.process = world.rank

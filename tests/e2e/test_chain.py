@@ -87,6 +87,7 @@ def test_chain_ends_with_the_error_and_exit_code_of_its_stage(
     assert done["error"]["code"] == "NothingProducedError"
 
 
+@pytest.mark.slow
 def test_chain_follows_its_own_run_when_there_is_a_newer_one(
     facegan: Facegan, weights: Path
 ) -> None:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 DEMO = ("demo", "--portraits", "40", "--iters", "6", "--json")
 
 
@@ -20,6 +22,7 @@ def run(folder: Path, *args: str, **environment: str) -> subprocess.CompletedPro
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_demo_makes_its_pictures_apart_from_the_users_project_and_again_at_once(
     tmp_path: Path,
 ) -> None:
@@ -47,6 +50,7 @@ def test_demo_makes_its_pictures_apart_from_the_users_project_and_again_at_once(
     assert second["scrape"]["new_bytes"] == 0
 
 
+@pytest.mark.slow
 def test_demo_says_that_the_score_is_skipped_and_why(tmp_path: Path) -> None:
     done = run(tmp_path, *DEMO[:-1], FACEGAN_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr

@@ -159,16 +159,22 @@ def test_processes_see_parts_of_the_batch(tiny):
     assert caught.value.hint == "--batch 6"
 
 
+def assert_curves_overlay(found, expected, *, early, throughout):
+    """Figures of 200 iterations: near at first, and near on average where rounding has grown."""
+    difference = np.abs(found[:, :5] - expected[:, :5])
+    assert difference[:20].max() <= early
+    assert difference.mean() <= throughout
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_compiled_iterations_equal_eager_ones(open_engine, tiny, precision):
-    config = replace(tiny, precision=precision, iters=200, log_every=50, learning_rate=1e-5)
+def test_compiled_iterations_equal_eager_ones(open_engine, tiny):
+    config = replace(tiny, iters=200, log_every=50, learning_rate=1e-5)
     eager = run(open_engine(config), 200)[0]
     compiled = run(open_engine(replace(config, engine="compiled")), 200)[0]
-    # Sums are taken in another order; what remains of it after 200 updates.
-    tolerance = 1e-3 if precision == "fp32" else 5e-2
-    np.testing.assert_allclose(compiled[:, :5], eager[:, :5], rtol=0, atol=tolerance)
+    # Sums are taken in another order, and training amplifies what that changes.
+    assert_curves_overlay(compiled, eager, early=1e-5, throughout=1e-4)
+    assert np.abs(compiled - eager).max() > 0  # it is another way, not the same one
 
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -184,8 +190,10 @@ def test_engines_agree_on_cuda(open_engine, tiny, name, precision):
     cuda = torch.device("cuda")
     eager = run(open_engine(replace(config, engine="eager"), cuda), 200)[0]
     other = run(open_engine(replace(config, engine=name), cuda), 200)[0]
-    tolerance = 1e-3 if precision == "fp32" else 5e-2
-    np.testing.assert_allclose(other[:, :5], eager[:, :5], rtol=0, atol=tolerance)
+    exact = precision == "fp32"
+    assert_curves_overlay(
+        other, eager, early=1e-4 if exact else 5e-2, throughout=1e-3 if exact else 5e-2
+    )
 
 
 @needs_cuda

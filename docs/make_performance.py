@@ -56,8 +56,8 @@ def training(device: str, name: str) -> Iterator[str]:
                 tail = f"_{size}" + ("" if batch == 16 else f"_batch_{batch}")
                 yield (
                     f"{size} px, {batch}",
-                    cell(figures, f"{device}_textbook_s_per_iteration{tail}", ".3g", 1e3),
-                    cell(figures, f"{device}_s_per_iteration{tail}", ".3g", 1e3),
+                    cell(figures, f"{device}_textbook_s_per_iteration{tail}", ",.0f", 1e3),
+                    cell(figures, f"{device}_s_per_iteration{tail}", ",.0f", 1e3),
                     cell(figures, f"{device}_speedup{tail}", ".2f"),
                     cell(figures, f"{device}_images_per_s{tail}", ".3g"),
                     cell(figures, f"{device}_gemm_share{tail}", ".0%"),

@@ -1,9 +1,9 @@
 """The strided convolutions of both networks; the deepest two as matrix products on the CPU.
 
 At 4x4 a layer has few pixels and millions of weights, and the CPU's direct convolution spends its
-time on the weights: 343 ms for the generator's 1024 -> 512 at batch 16, forward and backward, where
-one matrix product each way takes 103 (two Cascade Lake cores, 222 GFLOP/s). Larger pictures are
-faster the native way, and so is all of it on a GPU; `docs/performance.md` has the numbers.
+time on the weights: matrix products were three times faster for the generator's 1024 -> 512 and
+nearly twice for the discriminator's 512 -> 1024. Larger pictures are faster the native way;
+`docs/performance.md` has the numbers.
 """
 
 from __future__ import annotations

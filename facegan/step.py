@@ -234,7 +234,7 @@ def _adam(network: nn.Module, config: TrainConfig) -> Adam:
     Deviation: CNTK's Adam had no unit gain, and it clipped gradients.
     """
     parameters = list(network.parameters())
-    # One kernel for all of a network's weights; on the CPU 40 of 68 ms at 256 px, width 1.
+    # One kernel for all of a network's weights.
     fused = parameters[0].device.type in ("cuda", "cpu")
     adam = Adam(
         parameters,

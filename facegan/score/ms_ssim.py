@@ -40,7 +40,8 @@ def ms_ssim(first: Images, second: Images) -> Floats:
     """Multi-scale structural similarity of images, one by one.
 
     Contrast and structure are compared at each scale, luminance at the coarsest; means over pixels
-    and channels are raised to the scales' weights and multiplied.
+    are raised to the scales' weights and multiplied, for each channel, and the mean taken over the
+    channels.
 
     Args:
         first: (N, H, W, 3) uint8 in [0, 255], RGB, H and W at least 16.
@@ -57,8 +58,8 @@ def ms_ssim(first: Images, second: Images) -> Floats:
     References:
         Z. Wang, E. Simoncelli, A. Bovik, "Multiscale Structural Similarity for Image Quality
         Assessment", 2003, Asilomar, equation 7 and section 3.2 (weights); SSIM with an 11x11
-        Gaussian window of sigma 1.5, K1 0.01, K2 0.03. Deviations: colour by the mean over the
-        channels; a negative mean counts as 0, for no root of it is taken; the weights of the five
+        Gaussian window of sigma 1.5, K1 0.01, K2 0.03. Colour as in pytorch-msssim: the mean
+        of the channels' values. Deviations: a negative mean counts as 0, for no root of it is taken; the weights of the five
         scales, which sum to 1.0 but for rounding, are divided by their sum.
 
     Numerics: float64 throughout.
@@ -128,23 +129,23 @@ def _ms_ssim(first: Images, second: Images) -> Floats:
     scales = _scales(first.shape[1:3])
     weights = np.array(SCALE_WEIGHTS[:scales]) / sum(SCALE_WEIGHTS[:scales])
     x, y = first.astype(np.float64), second.astype(np.float64)
-    product = np.ones(len(first))
+    product = np.ones((len(first), 3))
     for scale, weight in enumerate(weights):
         whole, without_luminance = _ssim(x, y)
         mean = whole if scale == scales - 1 else without_luminance
         product *= np.maximum(mean, 0.0) ** weight
         x, y = _halved(x), _halved(y)
-    return np.minimum(product, 1.0)  # above it by rounding alone
+    return np.minimum(product, 1.0).mean(axis=1)  # above it by rounding alone
 
 
 def _ssim(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """(n,) means of SSIM, and of it without the luminance."""
+    """(n, 3) means of SSIM, and of it without the luminance, channel by channel."""
     mean_x, mean_y = _window(x), _window(y)
     variances = _window(x * x) - mean_x**2 + _window(y * y) - mean_y**2
     covariance = _window(x * y) - mean_x * mean_y
     structure = (2 * covariance + _C2) / (variances + _C2)
     luminance = (2 * mean_x * mean_y + _C1) / (mean_x**2 + mean_y**2 + _C1)
-    axes = (1, 2, 3)
+    axes = (1, 2)
     return (luminance * structure).mean(axis=axes), structure.mean(axis=axes)
 
 

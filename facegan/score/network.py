@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from facegan.core.errors import ScoreError
 
 Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ def test_one_scale_by_hand():
             c1, c2 = 2.55**2, 7.65**2
             light = (2 * mean_p * mean_q + c1) / (mean_p**2 + mean_q**2 + c1)
             values.append(light * (2 * covariance + c2) / (variance_p + variance_q + c2))
-    assert ms_ssim(a, b)[0] == pytest.approx(max(np.mean(values), 0), abs=1e-12)
+    assert ms_ssim(a, b)[0] == pytest.approx(np.maximum(np.mean(values, axis=0), 0).mean(), abs=1e-12)
 
 
 def test_luminance_counts_at_the_coarsest_scale_alone():
@@ -75,3 +75,28 @@ def test_similarity_does_not_depend_on_the_chunk():
     a, b = smooth(70, 16, seed=1), smooth(70, 16, seed=2)
     alone = [ms_ssim(a[n : n + 1], b[n : n + 1])[0] for n in range(70)]
     assert ms_ssim(a, b) == pytest.approx(alone)
+
+
+def waves(seed, count=1, size=256):
+    """Coloured waves of 1 to 32 periods, the longer the stronger, as in photographs."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:size, :size] / size
+    images = np.full((count, size, size, 3), 128.0)
+    for periods in (1, 2, 4, 8, 16, 32):
+        down, across, phase = generator.normal(size=(3, count, 1, 1, 3))
+        angle = 2 * np.pi * periods * (down * rows[..., None] + across * columns[..., None])
+        images += 40 / periods**0.7 * np.sin(angle + 6 * phase)
+    return images
+
+
+@pytest.mark.parametrize("noise", [0, 15])
+def test_colour_images_agree_with_pytorch_msssim(noise):
+    """To 1e-4, for its weights sum to 1.0001 and its window is float32."""
+    torch = pytest.importorskip("torch")
+    peer = pytest.importorskip("pytorch_msssim").ms_ssim
+    a = waves(1)
+    b = a + np.random.default_rng(2).normal(0, 1, a.shape) * noise if noise else waves(2)
+    first, second = (np.clip(x, 0, 255).astype(np.uint8) for x in (a, b))
+    planes = [torch.from_numpy(x.astype(np.float64)).permute(0, 3, 1, 2) for x in (first, second)]
+    expected = peer(*planes, data_range=255, size_average=False).numpy()
+    assert ms_ssim(first, second) == pytest.approx(expected, abs=1e-4)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,9 @@ def write(
     model: ModelConfig,
     keep: int,
     keep_every: int = 0,
+    spared: Collection[int] = (),
 ) -> Path:
-    """Write a checkpoint, then remove old ones.
+    """Write a checkpoint, then remove old ones as `remove_old` does.
 
     Args:
         folder: the run's checkpoints.
@@ -93,6 +95,7 @@ def write(
         model: lets the generator be rebuilt from the checkpoint alone.
         keep: how many of the newest stay, at least 1.
         keep_every: those at its multiples stay as well; 0 is none.
+        spared: iterations whose checkpoints stay as well.
 
     Returns:
         The file of tensors.
@@ -115,10 +118,24 @@ def write(
         "torch": str(torch.__version__),
     }
     write_json(path.with_suffix(".json"), description)
-    for old in checkpoint_iterations(folder)[:-keep]:
-        if not keep_every or old % keep_every:
-            _remove(folder, old)
+    remove_old(folder, keep=keep, keep_every=keep_every, spared=spared)
     return path
+
+
+def remove_old(
+    folder: Path, *, keep: int, keep_every: int = 0, spared: Collection[int] = ()
+) -> None:
+    """Remove checkpoints but for the newest, those at multiples, and those in `spared`.
+
+    Args:
+        folder: the run's checkpoints.
+        keep: how many of the newest stay, at least 1.
+        keep_every: those at its multiples stay as well; 0 is none.
+        spared: iterations whose checkpoints stay as well.
+    """
+    for old in checkpoint_iterations(folder)[:-keep]:
+        if old not in spared and (not keep_every or old % keep_every):
+            _remove(folder, old)
 
 
 def load(path: Path) -> Checkpoint:

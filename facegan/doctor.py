@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from facegan.core.files import Workspace
-from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir
+from facegan.score.weights import FID_INCEPTION, cache_dir, is_cached
 
 PACKAGES = ("torch", "torchvision", "opencv-contrib-python", "numpy", "scipy", "pillow")
 NEEDED_BYTES = 5 * 2**30
@@ -34,7 +34,7 @@ def examine(workspace: Workspace) -> list[Check]:
         *(_package(name) for name in PACKAGES),
         _devices(),
         _disk(workspace.root),
-        _weights(cache_dir() / TORCHVISION_INCEPTION.name),
+        _weights(),
     ]
 
 
@@ -62,9 +62,13 @@ def _disk(root: Path) -> Check:
     return Check("disk", free >= NEEDED_BYTES, f"{free / 2**30:.1f} GiB free at {there}")
 
 
-def _weights(path: Path) -> Check:
-    if path.exists():
-        return Check("inception", True, str(path))
+def _weights() -> Check:
+    place = cache_dir() / FID_INCEPTION.name
+    if is_cached(FID_INCEPTION):
+        return Check("inception", True, str(place))
     return Check(
-        "inception", False, f"not at {path}; `facegan score` fetches it when it is first run"
+        "inception",
+        False,
+        f"not at {place}; `facegan score` fetches it when it is first run, and measures without "
+        "it what needs no network where there is none",
     )

@@ -1,8 +1,8 @@
 """The training loop, and what it leaves in the run's folder.
 
-Checkpoints, grids and the end are decided by the iteration, so a run that was interrupted leaves
-what one leaves that was not. With several processes all run this loop, and the leading one alone
-writes and reports.
+Checkpoints, grids, scores and the end are decided by the iteration, so a run that was interrupted
+leaves what one leaves that was not. With several processes all run this loop, and the leading one
+alone writes and reports.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import torch
 from numpy.typing import NDArray
 
 from facegan import checkpoint
+from facegan.best import Best, beats, write_best
+from facegan.config import TrainConfig
 from facegan.core.events import Advanced, Finished, Listener, Started
 from facegan.core.files import write_bytes
 from facegan.distributed import World
@@ -27,6 +29,7 @@ from facegan.images import encode_png, grid
 from facegan.randomness import generator_for
 from facegan.runs import Run
 from facegan.sample import generate
+from facegan.score.during import Scoring
 
 STAGE = "train"
 _REPORT_EVERY_S = 1.0
@@ -49,9 +52,15 @@ class Loop:
     iteration: int
     seconds_before: float
     """Training time of earlier calls."""
+    best: Best | None = None
+    """The best checkpoint so far, which stays on the disk."""
+    scoring: Scoring | None = None
+    """None in the processes that do not lead, and where no scores are taken."""
     began: float = field(default_factory=time.monotonic)
     reported: float = 0.0
     """When the figures were last read, by the clock of `began`."""
+    figures: dict[str, float] = field(default_factory=dict)
+    """Those of the last report."""
     moments: list[float] = field(default_factory=list)
     """Training time at each iteration whose figures were not read yet."""
     writer: ThreadPoolExecutor = field(
@@ -62,8 +71,13 @@ class Loop:
 
     @property
     def seconds(self) -> float:
-        """Training time of the run, over all calls."""
-        return self.seconds_before + time.monotonic() - self.began
+        """Training time of the run, over all calls, without what scores took."""
+        return self.seconds_before + time.monotonic() - self.began - self.scored_s
+
+    @property
+    def scored_s(self) -> float:
+        """Time of this call that scores took."""
+        return self.scoring.seconds if self.scoring else 0.0
 
 
 def train_loop(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> bool:
@@ -84,6 +98,9 @@ def train_loop(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> 
     loop.reported = time.monotonic()
     interrupted = stopping = False
     try:
+        if _score_due(config, loop.iteration):
+            # A call that stopped or was killed here has not measured it.
+            _score(loop)
         while loop.iteration < config.iters and not stopping:
             if engine.is_spent:
                 engine.fill(loop.iteration)
@@ -96,18 +113,29 @@ def train_loop(loop: Loop, should_stop: Callable[[], bool], deadline: float) -> 
                 interrupted, late = _asked(loop, should_stop, deadline)
                 stopping = interrupted or late
             grid_due = last or loop.iteration % config.sample_every == 0
-            checkpoint_due = last or stopping or loop.iteration % config.checkpoint_every == 0
+            score_due = _score_due(config, loop.iteration)
+            regular = loop.iteration % config.checkpoint_every == 0
+            checkpoint_due = last or stopping or score_due or regular
             if _report_due(loop) or grid_due or checkpoint_due or engine.is_spent:
                 _report(loop)
             if checkpoint_due:
                 _save(loop)
             if grid_due:
                 _write_grid(loop)
+            if score_due and not stopping:
+                _score(loop)
         _finish_saving(loop)
     finally:
         loop.writer.shutdown()
         listener(Finished(STAGE))
     return interrupted
+
+
+def _score_due(config: TrainConfig, iteration: int) -> bool:
+    """Whether the generator is measured after this many iterations."""
+    if not config.score_every or not iteration:
+        return False
+    return iteration == config.iters or iteration % config.score_every == 0
 
 
 def _report_due(loop: Loop) -> bool:
@@ -137,7 +165,13 @@ def _report(loop: Loop) -> None:
         refuse_diverged(rows, first)
         return
     loop.history.append(rows, moments)
-    loop.listener(Advanced(STAGE, loop.iteration, _told(rows)))
+    loop.figures = _told(rows)
+    _tell(loop)
+
+
+def _tell(loop: Loop) -> None:
+    scores = loop.scoring.figures(loop.best) if loop.scoring else {}
+    loop.listener(Advanced(STAGE, loop.iteration, {**loop.figures, **scores}))
 
 
 def _told(rows: NDArray[np.float32]) -> dict[str, float]:
@@ -178,7 +212,35 @@ def _save(loop: Loop) -> None:
         model=config.model,
         keep=config.keep_checkpoints,
         keep_every=config.keep_every,
+        spared=_spared(loop),
     )
+
+
+def _spared(loop: Loop) -> tuple[int, ...]:
+    return (loop.best.iteration,) if loop.best else ()
+
+
+def _score(loop: Loop) -> None:
+    """Measure the generator, whose checkpoint is there or being written, and name the best one.
+
+    In this order: the checkpoint is whole, `best.json` names it, the former best one goes, the
+    record holds the score. A kill in between costs a second measurement at most.
+    """
+    if loop.scoring is None:
+        return
+    config = loop.run.config
+    score = loop.scoring.take(loop.engine.networks.shown, loop.iteration)
+    if beats(score, loop.best):
+        _finish_saving(loop)
+        loop.best = write_best(loop.run.checkpoints, score, config.seed)
+        checkpoint.remove_old(
+            loop.run.checkpoints,
+            keep=config.keep_checkpoints,
+            keep_every=config.keep_every,
+            spared=_spared(loop),
+        )
+    loop.scoring.record.add(score)
+    _tell(loop)
 
 
 def _finish_saving(loop: Loop) -> None:

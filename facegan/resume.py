@@ -18,7 +18,10 @@ from facegan.runs import Run, list_runs, named
 
 RESOLVED = ("device", "precision")
 """Settings whose `auto` is resolved once, when a run begins, and kept in its config.json."""
-_ON_THE_WAY = ("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "keep_every")
+_ON_THE_WAY = (
+    *("log_every", "sample_every", "checkpoint_every", "keep_checkpoints", "keep_every"),
+    *("score_every", "score_samples"),
+)
 FREE = frozenset(("iters", "name", "engine", *_ON_THE_WAY))
 """What may change from call to call: how long, how it is run and what is written on the way."""
 

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from facegan import checkpoint
+from facegan.best import SCORES_NAME, Best, Record, best_or_none
 from facegan.config import TrainConfig
 from facegan.core.errors import ConfigError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
@@ -30,6 +31,7 @@ from facegan.history import History
 from facegan.loop import STAGE, Loop, train_loop
 from facegan.resume import find
 from facegan.runs import Run, create, data_identity
+from facegan.score.during import OpenNetwork, open_scoring
 from facegan.step import build
 from facegan.tuning import choose_precision
 
@@ -49,6 +51,10 @@ class FitResult:
     """Whether `should_stop` ended it; `max_time_s` is no interruption."""
     waited_s: float
     """Time of this call that the loop has waited for images."""
+    scored_s: float
+    """Time of this call that scores took."""
+    best: Best | None
+    """The run's best checkpoint; None where no scores were ever taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def fit(
     restart: bool = False,
     override: bool = False,
     max_time_s: float | None = None,
+    network: OpenNetwork | None = None,
 ) -> FitResult:
     """Train until `config.iters`; the newest unfinished run of the same settings goes on.
 
@@ -89,6 +96,8 @@ def fit(
         restart: begin a new run whatever is there.
         override: let `resume` go on although its settings or faces have changed.
         max_time_s: save and return after this time, loading included.
+        network: opens the feature network by which `score_every` measures; without one it does so
+            by the sliced Wasserstein distance.
 
     Returns:
         What was reached.
@@ -134,6 +143,8 @@ def fit(
             run = world.decided(lambda: _begin(start, engine, runs))
             with run.locked(hold=world.leads):
                 loop = _open(run, engine, world, listener)
+                if world.leads:
+                    _begin_scores(loop, open_index(shards), network)
                 interrupted = train_loop(loop, should_stop, deadline)
             waited_s = feed.waited_s
     return FitResult(
@@ -143,6 +154,8 @@ def fit(
         seconds=time.monotonic() - began,
         interrupted=interrupted,
         waited_s=waited_s,
+        scored_s=loop.scored_s,
+        best=loop.best,
     )
 
 
@@ -210,6 +223,24 @@ def _open(run: Run, engine: Engine, world: World, listener: Listener) -> Loop:
     return Loop(run, engine, world, listener, history, iteration, seconds)
 
 
+def _begin_scores(loop: Loop, index: ShardIndex, network: OpenNetwork | None) -> None:
+    """Take up the best checkpoint, and the scores where some are wanted."""
+    run, config, listener = loop.run, loop.run.config, loop.listener
+    loop.best = best_or_none(run.checkpoints, listener)
+    record = Record(run.folder / SCORES_NAME, iteration=loop.iteration, listener=listener)
+    if config.score_every:
+        loop.scoring = open_scoring(
+            config,
+            index,
+            record,
+            loop.best,
+            device=loop.engine.device,
+            network=network,
+            listener=listener,
+        )
+    loop.began = time.monotonic()
+
+
 def _newest(run: Run, listener: Listener) -> Path | None:
     found = checkpoint.newest_valid(run.checkpoints, listener)
     return found.path if found else None
@@ -218,15 +249,21 @@ def _newest(run: Run, listener: Listener) -> Path | None:
 def planned_checkpoints(config: TrainConfig) -> int:
     """How many checkpoints will lie on the disk at once, the one that is being written included.
 
+    With scores the best one is among them.
+
     >>> planned_checkpoints(TrainConfig(iters=5000, keep_checkpoints=3))
     4
     >>> planned_checkpoints(TrainConfig(iters=5000, keep_checkpoints=3, keep_every=1000))
     9
+    >>> planned_checkpoints(TrainConfig(iters=5000, keep_checkpoints=3, score_every=100))
+    5
     """
     kept = 0
     if config.keep_every:
         kept = config.iters // math.lcm(config.keep_every, config.checkpoint_every)
-    return config.keep_checkpoints + 1 + kept
+        if config.score_every:  # at most: some are checkpoints in any case
+            kept += config.iters // math.lcm(config.keep_every, config.score_every)
+    return config.keep_checkpoints + 1 + bool(config.score_every) + kept
 
 
 def _check_disk(runs: Path, run: Run | None, planned: int) -> None:

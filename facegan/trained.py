@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from facegan import snapshot
+from facegan.best import best_checkpoint
 from facegan.checkpoint import Checkpoint, load, newest_valid
 from facegan.config import ModelConfig
 from facegan.core.errors import CheckpointError
@@ -20,6 +21,7 @@ def load_generator(
     *,
     device: torch.device | str = "cpu",
     raw: bool = False,
+    best: bool = False,
     listener: Listener = silent,
 ) -> tuple[Generator, int, ModelConfig]:
     """A trained generator, in evaluation mode: its weights' average, where one was kept.
@@ -29,15 +31,18 @@ def load_generator(
             its file or folder.
         device: where it shall compute.
         raw: take the weights of the last iteration instead of their average.
+        best: of a run, take the checkpoint that scored best while it was trained.
         listener: gets a warning for each corrupt checkpoint that is passed over.
 
     Returns:
         The generator, the iteration it comes from, and its model's settings.
 
     Raises:
-        CheckpointError: there is no checkpoint, none that is whole, or a snapshot of the average
-            where the raw weights are wanted.
+        CheckpointError: there is no checkpoint, none that is whole, a snapshot of the average
+            where the raw weights are wanted, or `best` is wanted of what has none.
     """
+    if best:
+        path = best_checkpoint(path)
     if snapshot.is_snapshot(path):
         kept = snapshot.load(path)
         if raw and kept.average:

@@ -18,6 +18,7 @@ from facegan.commands._types import COUNT
         "facegan sample",
         "facegan sample 1 --count 1k --seed 7",
         "facegan sample generator.safetensors --out faces",
+        "facegan sample 1 --best",
     ),
 )
 @click.argument("run", required=False)
@@ -33,22 +34,29 @@ from facegan.commands._types import COUNT
     "--raw", is_flag=True, group="Sampling",
     help="The generator of the last iteration instead of its average.",
 )  # fmt: skip
+@option(
+    "--best", is_flag=True, group="Sampling",
+    help="The checkpoint that scored best in training (train --score-every).",
+)  # fmt: skip
 @option("--device", default="auto", group="Machine", help="auto, cuda, mps or cpu.")
 def command(
-    session: Session, run: str | None, out: Path | None, raw: bool, **settings: Any
+    session: Session, run: str | None, out: Path | None, raw: bool, best: bool, **settings: Any
 ) -> Result:
     """Draw images from RUN; by default from the last one.
 
     RUN is a name, a number, a checkpoint's file, or a snapshot that `facegan export` has written:
     its generator.safetensors or the whole folder.
     """
+    from facegan.best import best_checkpoint
     from facegan.config import SampleConfig
     from facegan.outputs import sample_run, source_of
 
     config = SampleConfig(**settings)
     source = source_of(session.workspace.runs, run)
-    done = sample_run(config, source, out, raw=raw, listener=session.listener)
+    drawn_from = best_checkpoint(source) if best else source
+    done = sample_run(config, drawn_from, out, raw=raw, listener=session.listener)
     lines = (f"{done.count} images in {done.folder}", f"grid: {done.grid}")
     data = {"count": done.count, "folder": str(done.folder), "grid": str(done.grid)}
     of_a_run = source.is_dir() and source.parent == session.workspace.runs
-    return Result(data, lines, session.flag("facegan score") if of_a_run else None)
+    following = "facegan score --best" if best else "facegan score"
+    return Result(data, lines, session.flag(following) if of_a_run else None)

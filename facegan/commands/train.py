@@ -20,6 +20,7 @@ from facegan.commands._types import COUNT, DURATION
         "facegan train --iters 50000 --batch 16",
         "facegan train --size 64 --width 0.25 --iters 3k",
         "facegan train --resume 1 --iters 100k",
+        "facegan train --score-every 1k",
     ),
     dry_run=True,
     stops_softly=True,
@@ -84,6 +85,14 @@ from facegan.commands._types import COUNT, DURATION
     "--keep-every", type=COUNT, default=0, group="Run",
     help="Those at multiples of this many iterations stay too.",
 )  # fmt: skip
+@option(
+    "--score-every", "--every", type=COUNT, default=0, group="Scoring",
+    help="Iterations between scores of the generator; the best checkpoint stays. 0: none.",
+)  # fmt: skip
+@option(
+    "--score-samples", type=COUNT, default=500, group="Scoring",
+    help="Images of each score; more cost more time.",
+)  # fmt: skip
 def command(
     session: Session,
     shards: Path | None,
@@ -101,6 +110,10 @@ def command(
     The newest unfinished run with the same settings goes on; else a new one begins. Ctrl-C
     finishes the iteration and saves; the same command goes on. Several devices train together
     under torchrun: `torchrun --nproc-per-node 2 --no-python facegan train`.
+
+    With --score-every, generated images are compared with training images now and then: by KID
+    where Inception's weights are in the cache, else by the sliced Wasserstein distance. The best
+    checkpoint stays whatever --keep-checkpoints says; `facegan sample --best` draws from it.
     """
     from facegan.config import ModelConfig, TrainConfig, largest_size
     from facegan.core.funnel import refuse_stale
@@ -120,6 +133,7 @@ def command(
         return ended
     from facegan.core.processes import leads
     from facegan.ledger import sync_runs
+    from facegan.score.during import cached_inception
     from facegan.train import fit
 
     try:
@@ -133,6 +147,7 @@ def command(
             restart=restart,
             override=override,
             max_time_s=max_time,
+            network=cached_inception,
         )
     finally:
         if leads():
@@ -171,14 +186,18 @@ def _ended(session: Session, config: Any, shards: Path) -> Result | None:
 
 
 def _result(session: Session, shards: Path, done: Any) -> Result:
+    from dataclasses import asdict
+
     from facegan.commands._table import seconds_text
     from facegan.runs import read_run
 
     name, config = done.run_dir.name, read_run(done.run_dir).config
+    scoring = f", {seconds_text(done.scored_s)} of it for scores" if done.scored_s else ""
     line = (
         f"run {name}: iteration {done.iteration} of {config.iters} "
-        f"({seconds_text(done.seconds)}), in {done.run_dir}"
+        f"({seconds_text(done.seconds)}{scoring}), in {done.run_dir}"
     )
+    lines = (line, *_best_lines(session, name, done.best))
     folder = ("--shards", str(shards)) if shards != session.workspace.shards else ()
     again = session.flag(shlex.join(("facegan", "train", "--resume", name, *folder)))
     data = {
@@ -188,10 +207,21 @@ def _result(session: Session, shards: Path, done: Any) -> Result:
         "finished": done.finished,
         "seconds": done.seconds,
         "waited_s": done.waited_s,
+        "scored_s": done.scored_s,
+        "best": asdict(done.best) if done.best else None,
         "settings": config.to_dict(),
     }
     following = session.flag("facegan sample") if done.finished else again
-    return Result(data, (line,), following, interrupted=done.interrupted)
+    return Result(data, lines, following, interrupted=done.interrupted)
+
+
+def _best_lines(session: Session, name: str, best: Any) -> tuple[str, ...]:
+    """The best checkpoint and how to use it."""
+    if best is None:
+        return ()
+    use = session.flag(f"facegan sample {name} --best")
+    what = f"{best.measure} {best.value:.3g} of {best.samples:,} images"
+    return (f"best: iteration {best.iteration}, {what}; {use}",)
 
 
 def _plan(

@@ -1,289 +1,228 @@
-"""torchvision's Inception-v3 as a classifier of images, under a named protocol.
+"""Inception-v3 as a source of features and class probabilities, under a named protocol.
 
-The protocol `torchvision`: uint8 RGB -> [0, 1] -> 299x299 bilinear (half-pixel centres, antialiased
-where the image shrinks, the aspect ratio given up, nothing cropped) -> ImageNet mean and standard
-deviation -> the network with `transform_input=True` -> 1000 logits, in float32.
+`fid2015`, what published FID, KID and most Inception Scores are measured by: uint8 RGB -> 299x299
+by TensorFlow 1's bilinear rule -> (x - 128) / 128 -> the 1008-output graph of TensorFlow's archive
+-> 2048 features, and logits without the classifier's bias.
 
-`transform_input=True` turns the ImageNet normalisation back into 2x - 1, the range in which these
-weights were trained; torchvision sets it itself when it loads them. With False the network would
-see inputs about twice too large. A mismatch of the two has moved published scores (6.2 in place of
-9.4 for CIFAR-10 in sbarratt/inception-score-pytorch, issue 2), so the protocol names both.
+`torchvision`, what an Inception Score "by torchvision" means: uint8 RGB -> 299x299 bilinear,
+half-pixel centres, antialiased -> 2x - 1 of [0, 1] -> the paper's graph -> 2048 features and 1000
+logits. torchvision documents ImageNet's mean and standard deviation before the network, and sets
+`transform_input=True` in it, which turns them back into 2x - 1, the range of the weights' training;
+both are left out here. With one of the two alone the network sees inputs about twice too large,
+which has moved published scores (6.2 in place of 9.4 for CIFAR-10 in
+sbarratt/inception-score-pytorch, issue 2).
+
+References:
+    M. Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+    Equilibrium", 2017, arXiv:1706.08500, section 4 (the features of FID).
+    T. Salimans et al., "Improved Techniques for Training GANs", 2016, arXiv:1606.03498, section 4.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
 
-from facegan.core import files
 from facegan.core.errors import ScoreError
-from facegan.score.weights import TORCHVISION_INCEPTION, WeightsFile, remedy
+from facegan.core.events import Listener, Note, silent
+from facegan.score import fast
+from facegan.score import resize as rules
+from facegan.score.inception_graph import FEATURES, SIZE_PX, Inception
+from facegan.score.inception_weights import VARIANTS, load, load_state, random_weights
+from facegan.score.network import FeatureNetwork, FeatureProtocol, Outputs, Pixels, check_pixels
+from facegan.score.weights import FID_INCEPTION, TORCHVISION_INCEPTION, Published, WeightsFile
 
-if TYPE_CHECKING:
-    import torch
-    from torch import nn
+__all__ = [
+    "InceptionFeatures",
+    "Preset",
+    "open_network",
+    "preprocess",
+    "protocol_of",
+    "random_weights",
+]
 
-SIZE_PX = 299
-CLASSES = 1000
 _CPU_TILE = 16
 """Images computed together on a CPU: the fewest seconds an image, of 8, 16 and 32."""
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True)
-class Protocol:
-    """Everything besides the images that a number depends on; stored beside every number."""
+class Preset:
+    """What a name fixes besides the graph."""
 
     name: str
     network: str
-    weights_sha256: str
-    official: bool
-    """Whether these are the published weights; numbers from others compare with nothing."""
-    resize: str
+    published: Published
+    rule: rules.Rule
+    centre: float
+    scale: float
+    """A pixel of [0, 255] becomes (x - centre) / scale."""
     normalisation: str
-    transform_input: bool
-    classes: int
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `scores.json` and `--json`."""
-        return asdict(self)
 
 
-def torchvision_protocol(weights: WeightsFile) -> Protocol:
-    """The protocol `torchvision` with this weight file."""
-    return Protocol(
-        name="torchvision",
-        network="inception_v3",
-        weights_sha256=weights.sha256,
-        official=weights.official,
-        resize=f"bilinear {SIZE_PX}x{SIZE_PX}, half-pixel centres, antialiased",
-        normalisation=f"[0, 1], mean {_MEAN}, standard deviation {_STD}",
-        transform_input=True,
-        classes=CLASSES,
-    )
+PRESETS: dict[str, Preset] = {
+    "fid2015": Preset(
+        "fid2015",
+        "inception-2015-12-05",
+        FID_INCEPTION,
+        rules.TF1,
+        centre=128.0,
+        scale=128.0,
+        normalisation="(x - 128) / 128",
+    ),
+    "torchvision": Preset(
+        "torchvision",
+        "inception_v3",
+        TORCHVISION_INCEPTION,
+        rules.TORCHVISION,
+        centre=127.5,
+        scale=127.5,
+        normalisation="2x - 1 of [0, 1] (ImageNet's, taken back by transform_input=True)",
+    ),
+}
 
 
-class InceptionV3:
-    """Inception-v3 with given weights on a device; calls are independent of each other.
+def open_network(
+    name: str,
+    weights: WeightsFile,
+    device: torch.device | str = "cpu",
+    *,
+    resize: str = "native",
+    precision: str = "fp32",
+    listener: Listener = silent,
+) -> FeatureNetwork:
+    """An Inception network under the protocol `name`.
 
     Args:
-        weights: the file, as `weights.obtain` gives it.
+        name: `fid2015` or `torchvision`.
+        weights: the file, as `weights.obtain` gives it for `PRESETS[name].published`.
         device: where it runs.
+        resize: `native`, the protocol's own rule, or `clean`, Pillow's bicubic on floats.
+        precision: `fp32`; `bf16`: convolutions in bfloat16, the last mean and the classifier in
+            float32; or `auto`: bf16 where the device has it and a trial finds it clearly faster.
+            The protocol says what was taken.
+        listener: told of a trial, and by how much its features differed.
 
     Raises:
-        ScoreError: the file is damaged or of another network.
+        ScoreError: an argument is none of these, or the file is missing, damaged or of another
+            network.
     """
+    _check_choice("network", name, tuple(PRESETS))
+    _check_choice("resize rule", resize, ("native", "clean"))
+    _check_choice("precision", precision, ("auto", "fp32", "bf16"))
+    graph = load(weights.path, VARIANTS[name])
+    if precision == "auto":
+        choice = fast.choose_precision(lambda: deepcopy(graph), torch.device(device))
+        precision = choice.precision
+        if choice.ratio:
+            listener(Note("score", choice.words))
+    rule = rules.CLEAN if resize == "clean" else PRESETS[name].rule
+    protocol = _protocol(PRESETS[name], weights, rule, precision)
+    return InceptionFeatures(graph, protocol, rule, torch.device(device))
 
-    def __init__(self, weights: WeightsFile, device: torch.device | str = "cpu") -> None:
-        import torch
 
-        self.protocol = torchvision_protocol(weights)
-        self.device = torch.device(device)
-        network = build(load_state(weights.path), weights.path)
-        # Channels last is half as fast again on a CPU, and what tensor cores read.
-        self._network = network.to(self.device).to(memory_format=torch.channels_last)
+def protocol_of(path: Path) -> str:
+    """Which protocol a file of weights belongs to, by its number of classes.
 
-    def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The classifier's outputs before the softmax.
+    Returns:
+        `fid2015` for 1008 classes, else `torchvision`; whether the rest fits, `open_network` says.
+
+    Raises:
+        ScoreError: the file is missing or damaged.
+    """
+    classifier = load_state(path, VARIANTS["fid2015"]).get("fc.weight")
+    of_2015 = classifier is not None and classifier.shape[:1] == (VARIANTS["fid2015"].classes,)
+    return "fid2015" if of_2015 else "torchvision"
+
+
+class InceptionFeatures:
+    """A network with given weights on a device, behind `FeatureNetwork`; see `open_network`."""
+
+    def __init__(
+        self, graph: Inception, protocol: FeatureProtocol, rule: rules.Rule, device: torch.device
+    ) -> None:
+        """Args: graph: not to be used afterwards."""
+        self.protocol, self.rule, self.device = protocol, rule, device
+        self.preset = PRESETS[protocol.name]
+        number = torch.bfloat16 if protocol.precision == "bf16" else torch.float32
+        self._network = fast.prepared(graph, device, number)
+
+    def outputs(self, images: Pixels) -> Outputs:
+        """Features and logits of a batch, by one pass.
 
         Args:
-            images: (B, H, W, 3) uint8 in [0, 255], RGB; any size.
+            images: (B, H, W, 3) uint8 in [0, 255], RGB, B at least 1; any size.
 
         Returns:
-            (B, 1000) float32. One image's row differs by rounding (about 1e-6 of its range) with
-            its batch's size.
+            (B, 2048) features, at least 0, and (B, 1008 or 1000) logits, float32. One image's rows
+            differ by rounding (about 1e-6 of their range) with its batch's size.
 
         Raises:
             ScoreError: `images` is of another dtype or shape.
         """
-        import torch
-
-        size = _CPU_TILE if self.device.type == "cpu" else max(len(images), 1)
-        tiles = [images[start : start + size] for start in range(0, max(len(images), 1), size)]
+        check_pixels(images, self.preset.name)
+        size = _CPU_TILE if self.device.type == "cpu" else len(images)
         with torch.inference_mode(), _full_precision():
-            rows = [self._network(preprocess(tile, self.device)).cpu() for tile in tiles]
-        result: NDArray[np.float32] = torch.cat(rows).numpy()
-        return result
+            pairs = [
+                self._run(images[start : start + size]) for start in range(0, len(images), size)
+            ]
+        features, logits = (torch.cat(parts).numpy() for parts in zip(*pairs, strict=True))
+        return Outputs(features, logits)
 
-    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """(B, 1000) float64: the softmax of `logits`; each row sums to 1."""
-        from facegan.score.inception_score import log_softmax
-
-        result: NDArray[np.float64] = np.exp(log_softmax(self.logits(images)))
-        return result
+    def _run(self, images: Pixels) -> tuple[Tensor, Tensor]:
+        pixels = preprocess(images, self.preset, self.rule, self.device)
+        features, logits = self._network(pixels)
+        return features.cpu(), logits.cpu()
 
 
-def preprocess(images: NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
+def preprocess(
+    images: Pixels, preset: Preset, rule: rules.Rule, device: torch.device | str = "cpu"
+) -> Tensor:
     """Images as the network takes them.
 
     Args:
         images: (B, H, W, 3) uint8 in [0, 255], RGB.
+        preset: gives the normalisation.
+        rule: how they become 299x299.
         device: where the result is wanted; the resize runs there too.
 
     Returns:
-        (B, 3, 299, 299) float32, ImageNet-normalised, channels-last layout, on `device`.
-
-    Raises:
-        ScoreError: `images` is of another dtype or shape: a wrong range would change the score
-            without a sign.
+        (B, 3, 299, 299) float32 in about [-1, 1], channels last, on `device`.
     """
-    import torch
-
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != 3 or not images.size:
-        raise ScoreError(
-            "Inception takes RGB images as uint8 of shape (B, H, W, 3), "
-            f"not {images.dtype} of shape {images.shape}"
-        )
     # A copy: arrays from Pillow are read-only, which torch.from_numpy warns of.
-    pixels = torch.from_numpy(np.array(images)).to(device).permute(0, 3, 1, 2)
-    scaled = pixels.to(torch.float32) / 255.0
-    resized = torch.nn.functional.interpolate(
-        scaled, size=(SIZE_PX, SIZE_PX), mode="bilinear", align_corners=False, antialias=True
+    pixels = torch.from_numpy(np.array(images)).to(device)
+    return rule.apply(pixels, SIZE_PX).sub_(preset.centre).div_(preset.scale)
+
+
+def _check_choice(what: str, given: str, choices: tuple[str, ...]) -> None:
+    if given not in choices:
+        raise ScoreError(f"{given!r} is no {what} here: one of {', '.join(choices)}")
+
+
+def _protocol(
+    preset: Preset, weights: WeightsFile, rule: rules.Rule, precision: str
+) -> FeatureProtocol:
+    return FeatureProtocol(
+        name=preset.name,
+        network=preset.network,
+        weights_sha256=weights.sha256,
+        official=weights.official,
+        resize=f"{SIZE_PX}x{SIZE_PX}, {rule.words}",
+        normalisation=preset.normalisation,
+        features=FEATURES,
+        classes=VARIANTS[preset.name].classes,
+        precision=precision,
     )
-    mean = torch.tensor(_MEAN, device=device).view(1, 3, 1, 1)
-    std = torch.tensor(_STD, device=device).view(1, 3, 1, 1)
-    return ((resized - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def load_state(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file or of a PyTorch state dict; no pickled code is ever run.
-
-    Raises:
-        ScoreError: the file is missing, cut short, or holds something else.
-    """
-    import torch
-    from safetensors.torch import load_file
-
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a damaged file, anything may come
-        raise _unusable(path, "cut short, or no file of weights") from error
-    if not isinstance(state, Mapping) or not all(
-        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
-    ):
-        raise _unusable(path, "it holds no state dict (names and tensors)")
-    return dict(state)
-
-
-def build(state: Mapping[str, torch.Tensor], path: Path) -> nn.Module:
-    """torchvision's Inception-v3 in eval mode, float32, with exactly these weights.
-
-    The auxiliary classifier serves training only: it is left out, in the file or not.
-
-    Raises:
-        ScoreError: names or shapes are another network's; `path` is named in it.
-    """
-    import torch
-
-    wanted = _skeleton()
-    given = {
-        name: value.to(torch.float32) if value.is_floating_point() else value
-        for name, value in state.items()
-        if not name.startswith("AuxLogits.")
-    }
-    problem = _difference(given, wanted.state_dict())
-    if problem:
-        raise _unusable(path, problem)
-    wanted.load_state_dict(given, assign=True)
-    return wanted.eval().requires_grad_(False)
-
-
-def random_weights(path: Path, seed: int = 0) -> WeightsFile:
-    """Write Inception-v3 weights drawn at random: for tests and demonstrations of the path.
-
-    Scores made with them mean nothing and are hardly above 1: He-normal weights keep the signal's
-    size through the depth, but a random network's logits are nearly the same for all images.
-
-    Args:
-        path: a `.safetensors` or any other name (then PyTorch's format).
-        seed: the same seed gives the same tensors.
-
-    Raises:
-        WorkspaceError: `path` cannot be written.
-    """
-    import torch
-    from safetensors.torch import save
-
-    generator = torch.Generator().manual_seed(seed)
-    state = {
-        name: _random_tensor(name, value.shape, generator)
-        for name, value in _skeleton().state_dict().items()
-    }
-    if path.suffix == ".safetensors":
-        files.write_bytes(path, save(state))
-    else:
-        with files.atomic_writer(path) as file:
-            torch.save(state, file)
-    return WeightsFile(path, files.sha256_of_file(path), official=False)
-
-
-def _random_tensor(name: str, shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    import torch
-
-    if name.endswith("num_batches_tracked"):
-        return torch.zeros(shape, dtype=torch.long)
-    if len(shape) >= 2:
-        fan_in = math.prod(shape[1:])
-        drawn: torch.Tensor = torch.randn(shape, generator=generator) * (2.0 / fan_in) ** 0.5
-        return drawn
-    constant = 1.0 if name.endswith(("weight", "running_var")) else 0.0
-    return torch.full(shape, constant)
-
-
-def _skeleton() -> nn.Module:
-    """The network on the meta device: shapes alone, no memory and no initial weights."""
-    import torch
-    from torchvision.models.inception import Inception3
-
-    with torch.device("meta"):
-        network: nn.Module = Inception3(
-            num_classes=CLASSES, aux_logits=False, transform_input=True, init_weights=False
-        )
-    return network
-
-
-def _difference(given: Mapping[str, torch.Tensor], wanted: Mapping[str, torch.Tensor]) -> str:
-    """How the tensors differ from the network's, in words; empty when they fit."""
-    classifier = given.get("fc.weight")
-    if classifier is not None and classifier.shape[0] == 1008:
-        return (
-            "it is the 1008-class Inception of the TensorFlow archive (used for FID), whose graph "
-            "differs; the protocol torchvision needs the 1000-class one"
-        )
-    # Files of before 2018 have no counters; torch adds them.
-    needed = {name for name in wanted if not name.endswith("num_batches_tracked")}
-    missing = sorted(needed - given.keys())
-    foreign = sorted(given.keys() - wanted.keys())
-    if missing or foreign:
-        names = f"{len(missing)} tensors are missing, {len(foreign)} are foreign"
-        return f"of another network: {names}, such as {(missing or foreign)[0]}"
-    for name in sorted(needed):
-        if given[name].shape != wanted[name].shape:
-            shapes = f"{tuple(given[name].shape)}, not {tuple(wanted[name].shape)}"
-            return f"of another network: {name} has the shape {shapes}"
-    return ""
-
-
-def _unusable(path: Path, why: str) -> ScoreError:
-    message = f"cannot use the weights {path}: {why}"
-    return ScoreError(message, hint=remedy(TORCHVISION_INCEPTION))
 
 
 @contextmanager
 def _full_precision() -> Iterator[None]:
     """No TF32 in cuDNN's convolutions, which keeps ten bits of each factor."""
-    import torch
-
     with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False):
         yield

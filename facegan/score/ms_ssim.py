@@ -58,9 +58,9 @@ def ms_ssim(first: Images, second: Images) -> Floats:
     References:
         Z. Wang, E. Simoncelli, A. Bovik, "Multiscale Structural Similarity for Image Quality
         Assessment", 2003, Asilomar, equation 7 and section 3.2 (weights); SSIM with an 11x11
-        Gaussian window of sigma 1.5, K1 0.01, K2 0.03. Colour as in pytorch-msssim: the mean
-        of the channels' values. Deviations: a negative mean counts as 0, for no root of it is taken; the weights of the five
-        scales, which sum to 1.0 but for rounding, are divided by their sum.
+        Gaussian window of sigma 1.5, K1 0.01, K2 0.03. Colour as in pytorch-msssim: the mean of
+        the channels' values. Deviations: a negative mean counts as 0, for no root of it is taken;
+        the weights of the five scales, which sum to 1.0 but for rounding, are divided by their sum.
 
     Numerics: float64 throughout.
     """
@@ -135,7 +135,8 @@ def _ms_ssim(first: Images, second: Images) -> Floats:
         mean = whole if scale == scales - 1 else without_luminance
         product *= np.maximum(mean, 0.0) ** weight
         x, y = _halved(x), _halved(y)
-    return np.minimum(product, 1.0).mean(axis=1)  # above it by rounding alone
+    values: Floats = np.minimum(product, 1.0).mean(axis=1)  # above 1 by rounding alone
+    return values
 
 
 def _ssim(x: Floats, y: Floats) -> tuple[Floats, Floats]:

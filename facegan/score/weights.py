@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from facegan.core import events, files
@@ -32,6 +32,14 @@ class Published:
     address: str
     sha256: str
     bytes: int
+    mirrors: tuple[str, ...] = ()
+    """Further addresses of the same bytes, in the order in which they are tried; their file names
+    are taken from the cache too."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """File names under which it is known, its own first."""
+        return (self.name, *(Path(address).name for address in self.mirrors))
 
 
 TORCHVISION_INCEPTION = Published(
@@ -41,6 +49,20 @@ TORCHVISION_INCEPTION = Published(
     bytes=108_949_747,
 )
 """torchvision's `Inception_V3_Weights.IMAGENET1K_V1`, 104 MiB, 1000 classes of ImageNet."""
+
+FID_INCEPTION = Published(
+    name="pt_inception-2015-12-05-6726825d.pth",
+    address="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+    bytes=95_628_359,
+    mirrors=(
+        "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/"
+        "weights-inception-2015-12-05-6726825d.pth",
+    ),
+)
+"""The network of TensorFlow's `inception-2015-12-05.tgz` in PyTorch's format, 91 MiB, 1008 classes:
+what FID is defined by; pytorch-fid and torch-fidelity publish the same bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +81,9 @@ def cache_dir() -> Path:
 
 
 def is_cached(published: Published, cache: Path | None = None) -> bool:
-    """Whether a file of the right name and length is there; asks no network, reads no bytes."""
-    path = (cache or cache_dir()) / published.name
-    return path.is_file() and path.stat().st_size == published.bytes
+    """Whether a file of its name and length is there; asks no network, reads no bytes."""
+    paths = [(cache or cache_dir()) / name for name in published.names]
+    return any(path.is_file() and path.stat().st_size == published.bytes for path in paths)
 
 
 def obtain(
@@ -89,12 +111,14 @@ def obtain(
     """
     if local is not None:
         return _local(published, local, listener)
-    path = (cache or cache_dir()) / published.name
-    if path.is_file():
-        if files.sha256_of_file(path) == published.sha256:
-            return WeightsFile(path, published.sha256, official=True)
-        text = f"{path} is damaged (its hash differs): it is fetched again"
-        listener(events.Note(STAGE, text, warning=True))
+    folder = cache or cache_dir()
+    for path in (folder / name for name in published.names):
+        if path.is_file():
+            if files.sha256_of_file(path) == published.sha256:
+                return WeightsFile(path, published.sha256, official=True)
+            text = f"{path} is damaged (its hash differs): it is fetched again"
+            listener(events.Note(STAGE, text, warning=True))
+    path = folder / published.name
     _download(published, path, listener)
     return WeightsFile(path, published.sha256, official=True)
 
@@ -102,8 +126,9 @@ def obtain(
 def remedy(published: Published, cache: Path | None = None) -> str:
     """One sentence: how to get the file by hand, and where to put it."""
     place = (cache or cache_dir()) / published.name
+    addresses = " or ".join((published.address, *published.mirrors))
     return (
-        f"fetch {published.name} from {published.address} on a machine that can, then put it at "
+        f"fetch {published.name} from {addresses} on a machine that can, then put it at "
         f"{place} (FACEGAN_CACHE names another cache folder) or give it as --weights FILE"
     )
 
@@ -126,6 +151,21 @@ def _local(published: Published, path: Path, listener: events.Listener) -> Weigh
 
 
 def _download(published: Published, path: Path, listener: events.Listener) -> None:
+    """Fetch from the first address that gives the file; the last one's failure is raised."""
+    addresses = (published.address, *published.mirrors)
+    for address in addresses:
+        others = tuple(other for other in addresses if other != address)
+        try:
+            _fetch(replace(published, address=address, mirrors=others), path, listener)
+        except SourceError as error:
+            if address == addresses[-1]:
+                raise
+            listener(events.Note(STAGE, f"{error.message}: the next address is tried"))
+        else:
+            return
+
+
+def _fetch(published: Published, path: Path, listener: events.Listener) -> None:
     """Fetch to a temporary name, check length and hash, then rename."""
     digest = hashlib.sha256()
     received = 0

@@ -126,3 +126,25 @@ def test_a_corrupt_checkpoint_is_passed_over_with_a_warning(facegan: Run, tmp_pa
     assert done.returncode == 0, done.stderr
     assert "warning" in done.stderr
     assert "iteration 4 of 4" in done.stdout
+
+
+def test_the_best_checkpoint_is_named_and_sampled(facegan: Run, tmp_path: Path) -> None:
+    env = {"FACEGAN_CACHE": str(tmp_path / "cache")}
+    every = ("--iters", "4", "--every", "2", "--keep-checkpoints", "1")
+    done = facegan("train", *SMALL, *every, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "sliced Wasserstein distance of 8 images" in done.stderr
+    assert "best: iteration " in done.stdout
+    assert "facegan sample 00001-32px --best" in done.stdout
+    again = facegan("train", "--resume", "1", "--score-samples", "4", "--json", env=env)
+    best = json.loads(again.stdout)["result"]["best"]
+    assert best["measure"] == "swd"
+    # Another number of images is another yardstick: the last checkpoint was measured by it alone.
+    assert (best["iteration"], best["samples"]) == (4, 4)
+    drawn = facegan("sample", "--best", "--count", "2")
+    assert drawn.returncode == 0, drawn.stderr
+    assert "iter-00000004-seed-0" in drawn.stdout
+    (tmp_path / "data/runs/00001-32px/checkpoints/best.json").unlink()
+    refused = facegan("sample", "--best")
+    assert refused.returncode == 3
+    assert "hint: facegan train --resume 00001-32px --score-every 500" in refused.stderr

@@ -1,5 +1,6 @@
 import hashlib
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from facegan.core import events
 from facegan.core.errors import ScoreError, SourceError, WorkspaceError
 from facegan.score import weights
-from facegan.score.weights import TORCHVISION_INCEPTION, Published, obtain
+from facegan.score.weights import FID_INCEPTION, TORCHVISION_INCEPTION, Published, obtain
 
 BODY = bytes(range(256)) * 20_000
 
@@ -18,12 +19,14 @@ class Server:
 
     def __init__(self):
         self.body, self.length, self.status, self.requests = BODY, None, 200, 0
+        self.missing, self.asked = set(), []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self):
                 outer.requests += 1
-                self.send_response(outer.status)
+                outer.asked.append(self.path)
+                self.send_response(404 if self.path in outer.missing else outer.status)
                 self.send_header("Content-Length", str(outer.length or len(outer.body)))
                 self.end_headers()
                 self.wfile.write(outer.body)
@@ -210,3 +213,60 @@ def test_the_published_file_is_the_one_that_torchvision_names():
     assert len(TORCHVISION_INCEPTION.sha256) == 64
     megabytes = official.meta["_file_size"]
     assert round(TORCHVISION_INCEPTION.bytes / 2**20, 3) == megabytes
+
+
+@pytest.fixture
+def mirrored(server, published):
+    return replace(published, mirrors=(server.address.replace("w.pth", "other-name.pth"),))
+
+
+def test_the_mirror_is_not_asked_while_the_address_works(server, mirrored, tmp_path):
+    obtain(mirrored, cache=tmp_path)
+    assert server.asked == ["/w.pth"]
+
+
+def test_the_mirror_is_asked_when_the_address_fails(server, mirrored, tmp_path):
+    server.missing = {"/w.pth"}
+    told = []
+    found = obtain(mirrored, cache=tmp_path, listener=told.append)
+    assert found.path == tmp_path / "w.pth"
+    assert found.path.read_bytes() == BODY
+    assert server.asked == ["/w.pth", "/other-name.pth"]
+    notes = [event.text for event in told if isinstance(event, events.Note)]
+    assert any("404: the next address is tried" in text for text in notes)
+
+
+def test_no_address_working_names_all_of_them(server, mirrored, tmp_path):
+    server.status = 500
+    message = refused(mirrored, tmp_path)
+    assert "500" in message
+    with pytest.raises(SourceError) as caught:
+        obtain(mirrored, cache=tmp_path)
+    assert mirrored.mirrors[0] in str(caught.value.hint)
+
+
+def test_a_file_of_the_mirrors_name_is_taken_from_the_cache(server, mirrored, tmp_path):
+    path = tmp_path / "other-name.pth"
+    assert not weights.is_cached(mirrored, tmp_path)
+    path.write_bytes(BODY)
+    assert weights.is_cached(mirrored, tmp_path)
+    found = obtain(mirrored, cache=tmp_path)
+    assert (found.path, found.official) == (path, True)
+    assert server.requests == 0
+
+
+def test_the_two_published_names_of_the_fid_network_are_known():
+    assert FID_INCEPTION.names == (
+        "pt_inception-2015-12-05-6726825d.pth",
+        "weights-inception-2015-12-05-6726825d.pth",
+    )
+    assert all(FID_INCEPTION.sha256[:8] in name for name in FID_INCEPTION.names)
+    assert len(FID_INCEPTION.sha256) == 64
+
+
+def test_the_second_address_is_torch_fidelitys_own():
+    import importlib.util
+
+    package = Path(importlib.util.find_spec("torch_fidelity").origin).parent
+    source = (package / "feature_extractor_inceptionv3.py").read_text()
+    assert FID_INCEPTION.mirrors[0] in source

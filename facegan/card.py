@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,31 +144,43 @@ def _scores(card: Card) -> str:
         return (
             "## Scores\n\nNot measured: this generator has no score. `facegan score` measures one."
         )
-    rows = [_score_row(record) for record in card.scores]
+    rows = [row for record in card.scores for row in _score_rows(record)]
     notes = {str(warning) for record in card.scores for warning in record.get("warnings", ())}
-    head = ("measure", "value", "samples", "protocol", "measured")
+    head = ("measure", "value", "95 %", "real faces", "samples", "features", "measured")
+    verdicts = [_verdict(record) for record in card.scores if record.get("verdict")]
     return (
-        f"## Scores\n\n{_table(head, rows)}\nScores compare only where measure, protocol, weights "
-        "and number of samples are the same; a high one doesn't say that the faces are good.\n"
-        + "".join(f"\n- {_cell(note, 300)}" for note in sorted(notes))
+        f"## Scores\n\n{''.join(verdicts)}{_table(head, rows)}\nScores compare only where measure, "
+        "features, weights and number of samples are the same; a good one doesn't say that the "
+        "faces are good.\n" + "".join(f"\n- {_cell(note, 300)}" for note in sorted(notes))
     )
 
 
-def _score_row(record: Mapping[str, Any]) -> tuple[str, ...]:
-    protocol = dict(record.get("protocol") or {})
-    value = record.get("mean", record.get("value"))
-    number = f"{value:.3f}" if isinstance(value, int | float) else str(value)
-    if isinstance(record.get("std"), int | float):
-        number += f" ± {record['std']:.3f} ({record.get('splits')} splits)"
-    how = " ".join(str(protocol[key]) for key in ("name", "network") if key in protocol)
-    sha256 = str(protocol.get("weights_sha256", ""))[:8]
-    return (
-        str(record.get("metric", "")).replace("_", " "),
-        number,
-        str(record.get("samples", "")),
-        f"{how}, weights {sha256}…" if sha256 else how,
-        str(record.get("created_at", ""))[:10],
-    )
+def _verdict(record: Mapping[str, Any]) -> str:
+    sentences = dict(record.get("diagnosis") or {}).get("sentences", ())
+    told = " ".join(str(sentence) for sentence in sentences)
+    return f"Verdict: **{_cell(record['verdict'])}**. {_cell(told, 1000)}\n\n"
+
+
+def _score_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """A row a measure of a record of `scores.json`."""
+    for measure in record.get("measures", ()):
+        name = str(measure.get("features") or "")
+        protocol = dict(record.get("protocols", {}).get(name) or {})
+        sha256 = str(protocol.get("weights_sha256", ""))[:8]
+        low, high = measure.get("low"), measure.get("high")
+        yield (
+            str(measure.get("label", "")),
+            _number(measure.get("value")),
+            f"{_number(low)} to {_number(high)}" if low is not None else "",
+            _number(measure.get("real")),
+            str(record.get("samples", "")),
+            f"{name}, weights {sha256}…" if sha256 else name or "pixels",
+            str(record.get("created_at", ""))[:10],
+        )
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, int | float) else ""
 
 
 def _reproduction(card: Card) -> str:

@@ -16,6 +16,9 @@ IMAGE_SIZES = (32, 64, 128, 256, 512)
 DEVICES = ("auto", "cuda", "mps", "cpu")
 ENGINES = ("auto", "eager", "compiled", "captured")
 PRECISIONS = ("auto", "fp32", "bf16")
+FEATURES = ("inception2015", "torchvision")
+"""Feature networks that are known by name."""
+RESIZES = ("native", "clean")
 
 
 def largest_size(shards_size: int) -> int:
@@ -97,6 +100,13 @@ class TrainConfig(Config):
     """How many of the newest checkpoints stay on the disk."""
     keep_every: int = setting(0, low=0, high=1_000_000_000)
     """Checkpoints at multiples of this many iterations stay as well; 0 keeps none of them."""
+    score_every: int = setting(0, low=0, high=1_000_000_000)
+    """Iterations from one score of the generator to the next; the best checkpoint by them stays on
+    the disk. 0 takes none."""
+    score_samples: int = setting(500, low=2, high=10_000)
+    """Images of each such score, and as many real ones where there are so many. The fewer, the
+    noisier; but on a CPU 500 cost some ten seconds without a feature network and most of a minute
+    with one. At most as many as are measured before other processes give up waiting."""
     log_every: int = setting(50, low=1, high=100_000)
     """Iterations at most from one reading of the history off the device to the next."""
     name: str = ""
@@ -138,26 +148,40 @@ class SampleConfig(Config):
 class ScoreConfig(Config):
     """How samples are measured."""
 
-    samples: int = setting(5000, low=2, high=1_000_000)
-    """How many images are drawn and measured."""
+    samples: int | None = setting(None, low=2, high=1_000_000)
+    """How many images are drawn; None is 5,000 on a CPU and 50,000 on a GPU, and of a folder or of
+    shards all images."""
     splits: int = setting(10, low=1, high=1000)
-    """Parts whose scores give the mean and the standard deviation."""
+    """Parts whose Inception Scores give the mean and the standard deviation."""
     batch: int = setting(32, low=1, high=65_536)
-    """Images computed together."""
+    """Images read together."""
     seed: int = setting(0, low=0, high=2**63 - 1)
-    """Fixes the latents."""
+    """Fixes the latents, the splits and everything else that is drawn."""
+    features: str = "auto"
+    """Which network's features: `inception2015`, `torchvision`, an ONNX file, `none` (only what
+    needs no network), or `auto`: `inception2015` where its weights are here or can be fetched."""
     weights: str | None = None
     """File with Inception-v3's weights; None is the cached or downloaded one."""
+    resize: str = setting("native", choices=RESIZES)
+    """How Inception's inputs are resized: as its protocol says, or `clean` (bicubic, in float)."""
+    precision: str = setting("auto", choices=PRECISIONS)
+    """Numbers of the feature network."""
     device: str = setting("auto", choices=DEVICES)
     """Where to compute."""
 
     def problems(self) -> list[str]:
         """One sentence for each value that cannot be."""
         found = Config.problems(self)
-        if not found and self.samples < self.splits:
+        if not found and self.samples is not None and self.samples < self.splits:
             found.append(
                 f"--samples is {self.samples}: at least one image for each of the "
                 f"{self.splits} splits is needed, {self.splits} or more"
+            )
+        names = ("auto", *FEATURES, "none")
+        if self.features not in names and not self.features.lower().endswith(".onnx"):
+            found.append(
+                f"--features is {self.features!r}: one of {', '.join(names)} or a FILE.onnx is "
+                "allowed"
             )
         return found
 

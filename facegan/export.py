@@ -20,13 +20,14 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from facegan import card, images, onnx_file, snapshot
+from facegan.best import best_checkpoint, best_iteration
 from facegan.core.errors import CheckpointError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace, sha256_of, write_bytes, write_json
 from facegan.models import Generator, parameter_count
 from facegan.runs import Run, checkpoint_path, read_run, remove_file
 from facegan.sample import GRID_NAME, generate, latents
-from facegan.score.run import read_scores
+from facegan.score.record import read_scores
 from facegan.trained import load_generator
 from facegan.training_data import training_data
 
@@ -43,12 +44,14 @@ class Plan:
 
     run: Run
     iteration: int
-    """Of the newest checkpoint, as far as can be seen without reading it."""
+    """Of the newest checkpoint, as far as can be seen without reading it, or of the best."""
     out: Path | None
     """The folder that was asked for."""
     raw: bool
     """The weights of the last iteration, not their average."""
     onnx: bool
+    best: bool = False
+    """The checkpoint that scored best while the run was trained."""
 
     def folder_at(self, iteration: int) -> Path:
         """Where the files of a checkpoint go."""
@@ -83,17 +86,26 @@ class Export:
     """From PyTorch's images; None without an ONNX file."""
 
 
-def plan(run: Path, folder: Path | None = None, *, raw: bool = False, onnx: bool = True) -> Plan:
+def plan(
+    run: Path,
+    folder: Path | None = None,
+    *,
+    raw: bool = False,
+    best: bool = False,
+    onnx: bool = True,
+) -> Plan:
     """Look whether a run can be exported; changes nothing.
 
     Args:
         run: its folder.
         folder: where the files go; by default in the run, under `export/`.
         raw: take the weights of the last iteration instead of their average.
+        best: take the checkpoint that scored best while the run was trained.
         onnx: with an ONNX file.
 
     Raises:
-        CheckpointError: there is no run, or none of its checkpoints is whole.
+        CheckpointError: there is no run, none of its checkpoints is whole, or the best is wanted
+            and there is none.
         MissingDependencyError: ONNX is wanted and its packages are not here.
         WorkspaceError: the folder holds files of these names that are no export.
     """
@@ -102,7 +114,11 @@ def plan(run: Path, folder: Path | None = None, *, raw: bool = False, onnx: bool
     found = read_run(run)
     if not found.reached:
         raise CheckpointError(f"the run {run} has no checkpoint to export", hint="facegan train")
-    planned = Plan(found, found.reached, folder, raw, onnx)
+    iteration = found.reached
+    if best:
+        best_checkpoint(run)  # says what is missing
+        iteration = best_iteration(found.checkpoints) or iteration
+    planned = Plan(found, iteration, folder, raw, onnx, best)
     _refuse_foreign(planned.folder)
     return planned
 
@@ -124,7 +140,9 @@ def export_run(planned: Plan, workspace: Workspace, *, listener: Listener = sile
         WorkspaceError: a file cannot be written.
     """
     run = planned.run
-    generator, iteration, model = load_generator(run.folder, raw=planned.raw, listener=listener)
+    generator, iteration, model = load_generator(
+        run.folder, raw=planned.raw, best=planned.best, listener=listener
+    )
     if planned.onnx:
         onnx_file.refuse_too_large(generator)
     average = not planned.raw and _has_average(run, iteration)

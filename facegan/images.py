@@ -7,15 +7,20 @@ A pixel is a whole number in [0, 255] on disk and a float in [-1, 1] in the netw
 from __future__ import annotations
 
 import io
+import warnings
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 Pixels = NDArray[np.uint8]
 
+_KINDS = ("PNG", "JPEG", "WEBP")
+"""Formats of pictures from elsewhere."""
+_BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 GAP_PX = 2
 """White pixels between the images of a grid."""
 
@@ -51,6 +56,47 @@ def decode_png(data: bytes, size_px: int | None = None) -> Pixels:
         raise ValueError(f"not a whole PNG: {error}") from error
     if size_px is not None:
         image = _reduced(image, size_px)
+    return np.array(image, dtype=np.uint8)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Height and width that a PNG, JPEG or WebP file says it has; nothing is decoded.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no such picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=_KINDS) as opened:
+                return opened.height, opened.width
+    except (UnidentifiedImageError, SyntaxError, *_BOMBS) as error:
+        raise ValueError(f"it is no PNG, JPEG or WebP: {error}") from error
+
+
+def decode_picture(data: bytes) -> Pixels:
+    """The image of a PNG, JPEG or WebP file, as it lies in the file: no orientation is applied.
+
+    Args:
+        data: the file's bytes.
+
+    Returns:
+        (H, W, 3) uint8 in [0, 255], RGB; a grey picture's channels are equal, and transparency is
+        dropped.
+
+    Raises:
+        ValueError: the bytes are no whole picture of these kinds, or one of 16 bits a channel.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=_KINDS) as opened:
+                if opened.mode.startswith(("I", "F")):
+                    raise ValueError("it has 16 bits a channel, and 8 are scored")
+                image = opened.convert("RGB")
+    except (OSError, SyntaxError, *_BOMBS) as error:
+        raise ValueError(f"it is no whole PNG, JPEG or WebP: {error}") from error
     return np.array(image, dtype=np.uint8)
 
 

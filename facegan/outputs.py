@@ -1,23 +1,17 @@
-"""What is made of a run once it has a checkpoint: samples, scores, plots, an animation."""
+"""What is made of a run once it has a checkpoint: samples, plots, an animation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facegan import snapshot
-from facegan.config import SampleConfig, ScoreConfig
-from facegan.core.catalog import Catalog
+from facegan.config import SampleConfig
 from facegan.core.errors import CheckpointError
 from facegan.core.events import Listener, silent
-from facegan.core.files import Workspace, sha256_of_file
 from facegan.device import resolve_device
-from facegan.ledger import sync_runs
-from facegan.runs import list_runs, named, read_run
+from facegan.runs import list_runs, named
 from facegan.sample import Samples, generate, latents, write_samples
-from facegan.score import inception, weights
-from facegan.score.run import ScoreResult, read_scores, score, write_scores
 from facegan.trained import load_generator
 
 if TYPE_CHECKING:
@@ -103,87 +97,6 @@ def _samples_folder(source: Path, iteration: int, seed: int, raw: bool) -> Path:
         return folder / f"{prefix}samples-seed-{seed}"
     run = source if source.is_dir() else source.parent.parent
     return run / "samples" / f"iter-{iteration:08d}-seed-{seed}{'-raw' if raw else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class RunScore:
-    """A score and the run it belongs to."""
-
-    run: str
-    iteration: int
-    path: Path
-    """`scores.json`."""
-    result: ScoreResult
-
-
-def score_run(
-    config: ScoreConfig,
-    workspace: Workspace,
-    run: Path,
-    *,
-    raw: bool = False,
-    listener: Listener = silent,
-) -> RunScore:
-    """Score `config.samples` images of a run's newest checkpoint; write file and catalog.
-
-    The checkpoint and the weights are looked for before anything is computed. `raw` takes the
-    generator of the last iteration instead of its average.
-
-    Raises:
-        ConfigError, MissingDependencyError, CheckpointError, ScoreError, SourceError,
-        WorkspaceError: as the parts do.
-    """
-    device = resolve_device(config.validate().device)
-    generator, iteration, model = load_generator(run, device=device, raw=raw, listener=listener)
-    local = Path(config.weights) if config.weights else None
-    found = weights.obtain(local=local, listener=listener)
-    z = latents(config.samples, model.latent_size, config.seed)
-    result = score(
-        generate(generator, z, batch=config.batch, device=device),
-        inception.InceptionV3(found, device),
-        config,
-        total=config.samples,
-        listener=listener,
-    )
-    path = run / "scores.json"
-    about: dict[str, Any] = {
-        "run": run.name,
-        "iteration": iteration,
-        "raw": raw,
-        "sample_seed": config.seed,
-    }
-    record = write_scores(path, result, about)
-    sync_runs(workspace)
-    with Catalog(workspace.catalog) as catalog:
-        mean = result.score.mean
-        catalog.record_score(run.name, iteration, "inception_score", mean, record)
-    return RunScore(run.name, iteration, path, result)
-
-
-def known_score(config: ScoreConfig, run: Path, *, raw: bool = False) -> dict[str, Any] | None:
-    """The newest record of `scores.json` for this generator, these settings and weights.
-
-    Raises:
-        ScoreError: the file or the weights cannot be read.
-    """
-    wanted = {
-        "iteration": read_run(run).reached,
-        "samples": config.samples,
-        "splits": config.splits,
-        "sample_seed": config.seed,
-    }
-    local = Path(config.weights) if config.weights else None
-    sha256 = sha256_of_file(local) if local else weights.TORCHVISION_INCEPTION.sha256
-    return next(
-        (
-            record
-            for record in reversed(read_scores(run / "scores.json"))
-            if all(record.get(key) == value for key, value in wanted.items())
-            and record.get("raw", False) == raw
-            and record["protocol"]["weights_sha256"] == sha256
-        ),
-        None,
-    )
 
 
 def plot_run(run: Path) -> list[Path]:

@@ -71,7 +71,7 @@ def chain_result(session: Session, steps: Sequence[Step], results: dict[str, Res
     """One result of many; interrupted when a step was, or when steps are missing."""
     interrupted = len(results) < len(steps) or any(r.interrupted for r in results.values())
     data = {name: dict(result.data) for name, result in results.items()}
-    lines = tuple(f"{name:<7} {text}" for name, r in results.items() for text in r.lines)
+    lines = tuple(f"{name:<7} {text}" for name, r in results.items() for text in r.lines if text)
     last = list(results.values())[-1].next if results else None
     return Result({"stages": data}, lines, session.again if interrupted else last, interrupted)
 

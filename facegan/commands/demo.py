@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -35,7 +37,7 @@ def command(session: Session, portraits: int, iters: int) -> Result:
     from pipeline.gallery import Gallery
 
     images = portraits + WITHOUT_A_FACE
-    scored = _has_weights()
+    network = "inception2015" if _has_weights() else "none"
     with Gallery(_pictures(session, portraits, images)) as gallery:
         server = ("--base-url", gallery.base_url, "--allow-host", gallery.host)
         train = ("--size", SIZE, "--width", WIDTH, "--iters", str(iters), *RECIPE)
@@ -47,34 +49,31 @@ def command(session: Session, portraits: int, iters: int) -> Result:
             Step("plot", of_the_run=True),
             Step("animate", of_the_run=True),
         ]
-        if scored:
-            steps.append(Step("score", ("--samples", "200", "--unless-scored"), of_the_run=True))
+        how = ("--samples", "200", "--features", network, "--unless-scored")
+        steps.append(Step("score", how, of_the_run=True))
         results = run_steps(session, steps, isolated=True)
     done = chain_result(session, steps, results)
     if done.interrupted:
         return done
-    lines = _pictures_made(results) + ([] if scored else _score_skipped(session))
-    data = {**done.data, "score_skipped": not scored}
-    return Result(data, tuple(lines), 'facegan run "artist"')
+    lines = [*_pictures_made(results), *_judged(results["score"].data, network)]
+    return Result({**done.data, "features": network}, tuple(lines), 'facegan run "artist"')
 
 
 def _has_weights() -> bool:
-    """Whether Inception-v3's weights are in the cache, whole: the demo fetches nothing."""
-    from facegan.core.files import sha256_of_file
-    from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir
+    """Whether Inception-v3's weights are in the cache: the demo fetches nothing."""
+    from facegan.score.weights import FID_INCEPTION, is_cached
 
-    path = cache_dir() / TORCHVISION_INCEPTION.name
-    return path.is_file() and sha256_of_file(path) == TORCHVISION_INCEPTION.sha256
+    return is_cached(FID_INCEPTION)
 
 
-def _score_skipped(session: Session) -> list[str]:
-    from facegan.score.weights import TORCHVISION_INCEPTION, cache_dir
+def _judged(score: Mapping[str, Any], network: str) -> list[str]:
+    """The verdict in a line, and what it rests on."""
+    from facegan.commands._score_table import summary
 
-    return [
-        f"score skipped: Inception-v3's weights are not at "
-        f"{cache_dir() / TORCHVISION_INCEPTION.name};",
-        f"  where there is a network, `{session.flag('facegan score')}` fetches them (104 MiB)",
-    ]
+    lines = [f"The samples, judged: {summary(score)}"]
+    if network == "none":
+        lines.append("  without a network: Inception's weights are not here (`facegan doctor`)")
+    return lines
 
 
 def _pictures(session: Session, count: int, images: int) -> dict[str, bytes]:

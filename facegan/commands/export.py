@@ -26,9 +26,13 @@ from facegan.commands._session import command as facegan_command
     "--raw", is_flag=True, group="Export",
     help="The generator of the last iteration instead of its average.",
 )  # fmt: skip
+@option(
+    "--best", is_flag=True, group="Export",
+    help="The checkpoint that scored best in training (train --score-every).",
+)  # fmt: skip
 @option("--no-onnx", is_flag=True, group="Export", help="Leave the ONNX file out.")
 def command(
-    session: Session, run: str | None, out: Path | None, raw: bool, no_onnx: bool
+    session: Session, run: str | None, out: Path | None, raw: bool, best: bool, no_onnx: bool
 ) -> Result:
     """Write the generator of RUN (a name or a number; by default the last one) to be passed on.
 
@@ -40,7 +44,7 @@ def command(
     from facegan.outputs import run_folder
 
     folder = run_folder(session.workspace.runs, run)
-    planned = plan(folder, out, raw=raw, onnx=not no_onnx)
+    planned = plan(folder, out, raw=raw, best=best, onnx=not no_onnx)
     if session.dry_run:
         names = ", ".join(planned.names)
         line = f"would export iteration {planned.iteration} of {folder.name} to {planned.folder}"

@@ -15,7 +15,7 @@ OPTIONS = {
     "crop": ("detector", "model", "size", "margin"),
     "train": ("iters", "batch", "width", "device", "name"),
     "sample": ("device",),
-    "score": ("samples", "weights", "device"),
+    "score": ("samples", "features", "weights", "device"),
 }
 """Which options of `facegan run` go to which stage."""
 OF_THE_RUN = ("sample", "score")
@@ -49,6 +49,7 @@ OF_THE_RUN = ("sample", "score")
 )
 @option("--device", default=None, metavar="NAME", group="Train", help="auto, cuda, mps or cpu.")
 @option("--samples", default=None, metavar="N", group="Score", help="How many images are scored.")
+@option("--features", default=None, metavar="NAME", group="Score", help="Feature network, or none.")
 @option("--weights", default=None, metavar="FILE", group="Score", help="Inception-v3's weights.")
 def command(session: Session, query: str, **options: Any) -> Result:
     """Do scrape, crop, train, sample and score for QUERY, one after another.
@@ -86,7 +87,9 @@ def _check(parameters: dict[str, dict[str, Any]]) -> None:
     TrainConfig(
         model=model, iters=train["iters"], batch=train["batch"], device=train["device"]
     ).validate()
-    ScoreConfig(samples=score["samples"], splits=score["splits"]).validate()
+    ScoreConfig(
+        samples=score["samples"], splits=score["splits"], features=score["features"]
+    ).validate()
     resolve_device(train["device"])
 
 

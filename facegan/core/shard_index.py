@@ -13,6 +13,8 @@ from facegan.core.errors import ShardError
 
 INDEX_NAME = "index.json"
 INDEX_VERSION = 1
+TRAIN, HELD_OUT = "train", "held_out"
+"""The splits: faces to train on, and faces that no training sees, for the scores."""
 _SHARD_NAME = re.compile(r"faces-[0-9]{6,}-[0-9a-f]{8}\.tar")
 
 

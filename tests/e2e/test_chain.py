@@ -56,15 +56,16 @@ def test_one_command_makes_a_trained_and_measured_generator(
     assert stages["train"]["iteration"] == 4
     assert stages["train"]["finished"]
     assert Path(tmp_path / stages["sample"]["grid"]).is_file()
-    assert 1 <= stages["score"]["mean"] <= 1000
-    assert not stages["score"]["protocol"]["official"]
+    measures = {measure["name"]: measure["value"] for measure in stages["score"]["measures"]}
+    assert 1 <= measures["inception_score"] <= 1000
+    assert not stages["score"]["protocols"]["torchvision"]["official"]
 
     again = facegan(*CHAIN, "--weights", str(weights))
     assert again["exit"] == 0, again
     assert again["result"]["stages"]["scrape"]["tally"]["kept"] == 0
     assert again["result"]["stages"]["crop"]["images"]["kept"] == 0
     assert again["result"]["stages"]["train"]["run"] == stages["train"]["run"]
-    assert again["result"]["stages"]["score"]["mean"] == stages["score"]["mean"]
+    assert again["result"]["stages"]["score"]["measures"] == stages["score"]["measures"]
 
     state = facegan("status")["result"]
     assert state["images"] == 24

@@ -38,8 +38,9 @@ def test_demo_makes_its_pictures_apart_from_the_users_project_and_again_at_once(
     assert stages["crop"]["faces"]["kept"] >= 36
     assert stages["train"]["settings"]["batch"] == 16
     assert stages["train"]["settings"]["iters"] == 6
-    assert result["score_skipped"]
-    assert "score" not in stages
+    assert result["features"] == "none"
+    assert stages["score"]["verdict"]
+    assert {measure["name"] for measure in stages["score"]["measures"]} >= {"swd", "ms_ssim"}
     for made in (stages["sample"]["grid"], stages["animate"]["path"], *stages["plot"]["files"]):
         assert (tmp_path / made).stat().st_size > 1000
 
@@ -51,9 +52,9 @@ def test_demo_makes_its_pictures_apart_from_the_users_project_and_again_at_once(
 
 
 @pytest.mark.slow
-def test_demo_says_that_the_score_is_skipped_and_why(tmp_path: Path) -> None:
+def test_demo_judges_its_samples_without_a_network_and_says_so(tmp_path: Path) -> None:
     done = run(tmp_path, *DEMO[:-1], FACEGAN_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 0, done.stderr
-    assert "score skipped: Inception-v3's weights are not at" in done.stdout
-    assert "`facegan score --workspace facegan-demo` fetches them" in done.stdout
+    assert "The samples, judged: " in done.stdout
+    assert "without a network: Inception's weights are not here" in done.stdout
     assert "Inception Score" not in done.stdout

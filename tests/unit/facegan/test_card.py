@@ -169,14 +169,21 @@ def test_scores_are_shown_with_their_protocol_and_else_called_not_measured(
     card = card_of(workspace)
     assert "Not measured" in render(card)
     record = {
-        "metric": "inception_score", "mean": 2.5, "std": 0.25, "splits": 10, "samples": 5000,
-        "protocol": {"name": "torchvision", "network": "inception_v3", "weights_sha256": "c" * 64},
+        "measures": [
+            {"label": "KID x 1,000", "value": 12.345, "low": 11.0, "high": 13.5, "real": None,
+             "features": "fid2015"},
+            {"label": "MS-SSIM of pairs", "value": 0.68, "low": None, "high": None, "real": 0.61,
+             "features": ""},
+        ],
+        "samples": 5000, "protocols": {"fid2015": {"weights_sha256": "c" * 64}},
+        "verdict": "healthy", "diagnosis": {"sentences": ["Nothing is wrong."]},
         "warnings": ["few samples"], "created_at": "2026-01-02T03:04:05+00:00",
     }  # fmt: skip
     page = render(replace(card, scores=(record,)))
     assert "Not measured" not in page
-    assert "| inception score | 2.500 ± 0.250 (10 splits) | 5000 |" in page
-    assert "torchvision inception\\_v3, weights cccccccc…" in page
+    assert "| KID x 1,000 | 12.35 | 11 to 13.5 |  | 5000 | fid2015, weights cccccccc…" in page
+    assert "| MS-SSIM of pairs | 0.68 |  | 0.61 | 5000 | pixels | 2026-01-02 |" in page
+    assert "Verdict: **healthy**. Nothing is wrong." in page
     assert "- few samples" in page
 
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from facegan import onnx_file, snapshot
+from facegan.best import Score, write_best
 from facegan.config import SampleConfig
 from facegan.core.errors import (
     CheckpointError,
@@ -142,6 +143,19 @@ def test_the_weights_that_were_asked_for_are_exported(run: Path, workspace: Work
         assert found.average is done.average is not raw
 
 
+def test_the_best_checkpoint_is_exported(run: Path, workspace: Workspace) -> None:
+    with pytest.raises(CheckpointError, match="no best checkpoint"):
+        plan(run, best=True)
+    for name in ("iter-00000001.json", "iter-00000001.safetensors"):
+        shutil.copy(run / "checkpoints" / name.replace("1", "2"), run / "checkpoints" / name)
+    about = run / "checkpoints" / "iter-00000001.json"
+    about.write_text(about.read_text().replace('"iteration": 2', '"iteration": 1'))
+    write_best(run / "checkpoints", Score(1, "swd", 1.0, 5, 0.1, "x"), seed=0)
+    assert plan(run, best=True, onnx=False).iteration == 1
+    done = export(run, workspace, best=True)
+    assert (done.iteration, done.folder.name) == (1, "iter-00000001")
+
+
 def test_a_snapshot_of_the_average_has_no_raw_weights(run: Path, workspace: Workspace) -> None:
     done = export(run, workspace)
     with pytest.raises(CheckpointError, match="holds the average"):
@@ -167,9 +181,9 @@ def test_scores_of_this_very_generator_alone_stand_on_the_card(
     scores = {"version": 1, "scores": [record, *others]}
     (run / "scores.json").write_text(json.dumps(scores))
     page = (export(run, workspace).folder / "README.md").read_text()
-    assert "1.500" in page
-    assert "8.500" not in page
-    assert "9.500" not in page
+    assert "| Inception Score | 1.5 |" in page
+    assert "| 8.5 |" not in page
+    assert "| 9.5 |" not in page
 
 
 @pytest.mark.parametrize("difference", [0.5, math.nan])

@@ -53,7 +53,9 @@ def test_one_scale_by_hand():
             c1, c2 = 2.55**2, 7.65**2
             light = (2 * mean_p * mean_q + c1) / (mean_p**2 + mean_q**2 + c1)
             values.append(light * (2 * covariance + c2) / (variance_p + variance_q + c2))
-    assert ms_ssim(a, b)[0] == pytest.approx(np.maximum(np.mean(values, axis=0), 0).mean(), abs=1e-12)
+    assert ms_ssim(a, b)[0] == pytest.approx(
+        np.maximum(np.mean(values, axis=0), 0).mean(), abs=1e-12
+    )
 
 
 def test_luminance_counts_at_the_coarsest_scale_alone():

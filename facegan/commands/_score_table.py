@@ -1,0 +1,98 @@
+"""A report as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from facegan.score.report import Measure, Report
+
+_HEAD = ("measure", "value", "95 %", "real", "better", "features")
+_LEFT = (0, 4, 5)
+"""Columns of words."""
+
+
+def table(report: Report) -> tuple[str, ...]:
+    """What was measured, of what, the verdict, and what was left out."""
+    lines = [_title(report), ""]
+    lines += columns([_HEAD, *(_row(measure) for measure in report.measures)])
+    if report.diagnosis:
+        lines += ["", f"verdict: {report.diagnosis.verdict}"]
+        lines += [f"  {sentence}" for sentence in report.diagnosis.sentences]
+        lines += [f"  cannot be told: {why}" for why in report.diagnosis.cannot_tell]
+    if report.left_out:
+        lines += ["", *(f"left out: {one.what}: {one.why}" for one in report.left_out)]
+    return tuple(lines)
+
+
+def summary(record: Mapping[str, Any]) -> str:
+    """One line of a record of `scores.json`."""
+    told = [
+        f"{measure['label']} {shown(measure['value'])}"
+        for measure in record.get("measures", ())
+        if measure["name"] in ("kid", "fid", "swd", "inception_score")
+    ]
+    verdict = record.get("verdict")
+    words = [verdict] if verdict else []
+    return ", ".join([*words, *told, f"{record.get('samples')} samples"])
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of cells, lined up: words to the left, numbers to the right.
+
+    >>> columns([("a", "12"), ("long", "3")])
+    ['  a     12', '  long   3']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place in _LEFT else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines
+
+
+def shown(value: float | None) -> str:
+    """A number of a table: three digits that matter, nothing where there is none.
+
+    >>> shown(0.01234), shown(12.345), shown(1234.5), shown(None)
+    ('0.0123', '12.3', '1,234', '')
+    """
+    if value is None:
+        return ""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
+
+
+def _interval(measure: Measure) -> str:
+    if measure.low is None or measure.high is None:
+        return ""
+    return f"{shown(measure.low)} to {shown(measure.high)}"
+
+
+def _title(report: Report) -> str:
+    title = f"{report.samples.name}: {report.samples.images:,} images"
+    if report.real:
+        title += f" against {report.real.images:,} of {report.real.name}"
+    if report.held_out:
+        title += f" and {report.held_out.images:,} of {report.held_out.name}"
+    return title
+
+
+def _row(measure: Measure) -> tuple[str, ...]:
+    return (
+        measure.label,
+        shown(measure.value),
+        _interval(measure),
+        shown(measure.real),
+        measure.better,
+        measure.features,
+    )

@@ -76,7 +76,8 @@ def measure(home: tuple[str, Path], figures: dict[str, float]) -> None:
     facegan("animate", "1", *home)
     done = facegan("score", "1", "--samples", "500", "--weights", weights, *home)
     figures["score_images_per_s"] = done["images_per_s"]
-    figures["score_with_random_weights"] = done["mean"]
+    measures = {measure["name"]: measure["value"] for measure in done["measures"]}
+    figures["score_with_random_weights"] = measures["inception_score"]
 
 
 def main() -> None:

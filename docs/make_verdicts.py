@@ -15,7 +15,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.truth_table import BOUNDARY, CASES, SAMPLES, SEEDS, WORLDS, verdicts  # noqa: E402
+from tests.truth_table import (  # noqa: E402
+    BOUNDARY,
+    CASES,
+    MIRRORED,
+    SAMPLES,
+    SEEDS,
+    WORLDS,
+    mirrored_verdicts,
+    verdicts,
+)
 
 PAGE = ROOT / "docs/verdicts.md"
 TABLE = re.compile(r"<!-- (?P<name>[a-z-]+) -->\n.*?<!-- end -->", re.DOTALL)
@@ -84,6 +93,17 @@ def boundary() -> Iterator[str]:
     yield from table(("samples", *WORLDS), rows)
 
 
+def mirrored() -> Iterator[str]:
+    """Worlds of faces that are as common mirrored, with the training faces mirrored at hand."""
+    yield f"300 training faces, 80 held out, {SAMPLES} samples, {len(SEEDS)} seeds."
+    yield ""
+    rows = (
+        (name, wanted, *(right(mirrored_verdicts(world, fault), wanted) for world in WORLDS))
+        for name, (wanted, fault) in MIRRORED.items()
+    )
+    yield from table(("samples", "right verdict", *WORLDS), rows)
+
+
 def rendered() -> Iterator[str]:
     """Painted portraits, seen through the fixed feature."""
     from facegan.score.fixed import fixed_features
@@ -95,10 +115,11 @@ def rendered() -> Iterator[str]:
     for seed in PAINTED:
         sets = rendered_sets(seed=seed)
         train, held_out = fixed_features(sets.train), fixed_features(sets.held_out)
+        mirror_images = fixed_features(sets.mirrored)
         for name, case in sets.cases.items():
             wanted[name] = case.verdict
-            told = judge(train, fixed_features(case.images), held_out).verdict
-            found.setdefault(name, Counter())[told] += 1
+            told = judge(train, fixed_features(case.images), held_out, mirrored=mirror_images)
+            found.setdefault(name, Counter())[told.verdict] += 1
     yield f"{len(sets.train)} training faces, {len(sets.held_out)} held out, {len(PAINTED)} seeds."
     yield ""
     rows = ((name, wanted[name], right(found[name], wanted[name])) for name in wanted)
@@ -109,6 +130,7 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "simulated": simulated,
     "sizes": sizes,
     "boundary": boundary,
+    "mirrored": mirrored,
     "rendered": rendered,
 }
 

@@ -146,19 +146,35 @@ def _scores(card: Card) -> str:
         )
     rows = [row for record in card.scores for row in _score_rows(record)]
     notes = {str(warning) for record in card.scores for warning in record.get("warnings", ())}
-    head = ("measure", "value", "95 %", "real faces", "samples", "features", "measured")
+    head = (
+        "measure", "value", "95 %", "real faces", "samples", "compared with", "features", "measured"
+    )  # fmt: skip
     verdicts = [_verdict(record) for record in card.scores if record.get("verdict")]
     return (
         f"## Scores\n\n{''.join(verdicts)}{_table(head, rows)}\nScores compare only where measure, "
-        "features, weights and number of samples are the same; a good one doesn't say that the "
-        "faces are good.\n" + "".join(f"\n- {_cell(note, 300)}" for note in sorted(notes))
+        "features, weights, number of samples and the images compared with are the same; a good "
+        "one doesn't say that the faces are good.\n"
+        + "".join(f"\n- {_cell(note, 300)}" for note in sorted(notes))
     )
 
 
 def _verdict(record: Mapping[str, Any]) -> str:
     sentences = dict(record.get("diagnosis") or {}).get("sentences", ())
     told = " ".join(str(sentence) for sentence in sentences)
-    return f"Verdict: **{_cell(record['verdict'])}**. {_cell(told, 1000)}\n\n"
+    sides = f"{_count(record.get('samples'))} samples beside {_beside(record)}"
+    return f"Verdict: **{_cell(record['verdict'])}** ({_cell(sides, 300)}). {_cell(told, 1000)}\n\n"
+
+
+def _beside(record: Mapping[str, Any]) -> str:
+    """What the samples of a record were compared with."""
+    real = record.get("sets", {}).get("real")
+    if not real:
+        return "no images"
+    return f"{_count(real['images'])} images: {real['name']}, content {real['content'][:8]}…"
+
+
+def _count(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else "an unknown number of"
 
 
 def _score_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -174,6 +190,7 @@ def _score_rows(record: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
             f"{_number(low)} to {_number(high)}" if low is not None else "",
             _number(measure.get("real")),
             str(record.get("samples", "")),
+            _beside(record),
             f"{name}, weights {sha256}…" if sha256 else name or "pixels",
             str(record.get("created_at", ""))[:10],
         )

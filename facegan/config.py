@@ -153,8 +153,8 @@ class ScoreConfig(Config):
     shards all images."""
     splits: int = setting(10, low=1, high=1000)
     """Parts whose Inception Scores give the mean and the standard deviation."""
-    batch: int = setting(32, low=1, high=65_536)
-    """Images read together."""
+    batch: int | None = setting(None, low=1, high=65_536)
+    """Images computed together; None is 32 on a CPU, and elsewhere as many as the memory allows."""
     seed: int = setting(0, low=0, high=2**63 - 1)
     """Fixes the latents, the splits and everything else that is drawn."""
     features: str = "auto"

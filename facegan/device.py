@@ -11,6 +11,9 @@ import torch
 from facegan.config import TrainConfig
 from facegan.core.errors import ConfigError, MissingDependencyError
 
+_TOGETHER_CPU, _TOGETHER_MOST = 32, 512
+_BYTES_AN_IMAGE = 64 * 2**20
+"""What the activations of Inception-v3 take for one image, by far."""
 _OUT_OF_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
 """As the allocators of the CPU, of MPS and of CUDA's libraries say it: plain RuntimeErrors."""
 
@@ -43,6 +46,14 @@ def resolve_device(name: str, *, run: str | None = None) -> torch.device:
             else "--device auto takes the best there is",
         )
     return torch.device(name)
+
+
+def images_together(device: torch.device) -> int:
+    """How many images a feature network takes at a time: 32 on a CPU, else by the free memory."""
+    if device.type != "cuda":
+        return _TOGETHER_CPU
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(_TOGETHER_CPU, min(_TOGETHER_MOST, free // 2 // _BYTES_AN_IMAGE))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from facegan.core.files import Workspace
-from facegan.score.weights import FID_INCEPTION, cache_dir, is_cached
+from facegan.score.weights import FID_INCEPTION, cache_dir, cached_path
 
 PACKAGES = ("torch", "torchvision", "opencv-contrib-python", "numpy", "scipy", "pillow")
 NEEDED_BYTES = 5 * 2**30
@@ -63,9 +63,9 @@ def _disk(root: Path) -> Check:
 
 
 def _weights() -> Check:
+    if known := cached_path(FID_INCEPTION):
+        return Check("inception", True, str(known))
     place = cache_dir() / FID_INCEPTION.name
-    if is_cached(FID_INCEPTION):
-        return Check("inception", True, str(place))
     return Check(
         "inception",
         False,

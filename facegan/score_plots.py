@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from facegan import page, plots
+from facegan.score.memorisation import CLOSE
 from facegan.score.pairs import Pair
-from facegan.score.report import Measure, Report
+from facegan.score.record import comparable
+from facegan.score.report import Measure, Report, shown
 
 Records = Sequence[Mapping[str, Any]]
 _Points = list[tuple[str, float, float]]
@@ -46,7 +48,7 @@ _GROUPS = (
 )
 _RATIO = (
     "Number: distance to the training face, over that from this face to its own nearest neighbour. "
-    "Orange: below 1, where many new faces lie too; copies lie below 0.5."
+    f"Orange: below {CLOSE:g}, where copies lie; many new faces lie below 1."
 )
 _MORE = "… more in scores.json"
 _TABLE = (
@@ -73,7 +75,7 @@ def scores_figure(report: Report, pairs: Sequence[Pair] = (), history: Records =
     Args:
         report: what was measured.
         pairs: by `pairs.nearest_pairs`; pictures of any size.
-        history: records of `scores.json`; those of the same features are drawn as a path.
+        history: records of `scores.json`; those that are `comparable` are drawn as a path.
     """
     points, scores = _points(report), _split_scores(report)
     top = _HEAD + (_AROUND + 2 * _step(pairs) if pairs else 0)
@@ -136,17 +138,18 @@ def _pictures(figure: Figure, pairs: Sequence[Pair]) -> None:
 
 def _pair(figure: Figure, pair: Pair, left: float, top: float, side: float) -> None:
     """A sample above its training face, the ratio beneath."""
-    is_copy = pair.ratio < 1
+    is_copy = pair.ratio < CLOSE
     for image, down in ((pair.sample, 0), (pair.real, side + _GAP)):
         axes = page.axes_at(figure, left, top + down, side, side)
         axes.imshow(image, interpolation="bicubic")
         axes.set(xticks=[], yticks=[])
         for spine in axes.spines.values():
             spine.set(color=_ORANGE if is_copy else page.PALE, linewidth=3.0 if is_copy else 0.8)
-    # Cut off and not rounded: what is below 1 never reads 1.00.
+    # Cut off and not rounded: what is below the mark never reads as it.
     text = f"{math.floor(round(100 * pair.ratio, 6)) / 100:.2f}"
+    text += f" < {CLOSE:g}" if is_copy else ""
     page.write(
-        figure, left + side / 2, top + 2 * side + _GAP + 19, f"{text} < 1" if is_copy else text, 11,
+        figure, left + side / 2, top + 2 * side + _GAP + 19, text, 11,
         _ORANGE if is_copy else page.GREY, align="center", bold=is_copy,
     )  # fmt: skip
 
@@ -200,17 +203,12 @@ def _name(axes: Axes, path: _Steps, points: _Points) -> None:
 
 
 def _records(report: Report, history: Records) -> _Steps:
-    """At k = 5, of the records with this report's features."""
-    now = report.measure("precision_k5")
-    name = now.features if now else ""
-    protocol = {one.name: one.as_dict() for one in report.protocols}.get(name)
-    found = {}
-    for record in history:
+    """At k = 5, of the records that compare with this report; the last of each iteration."""
+    now, found = report.measure("precision_k5"), {}
+    for record in comparable(report, history, now.features) if now else ():
         values = {one["name"]: one["value"] for one in record["measures"]}
-        iteration, recall = record.get("iteration"), values.get("recall_k5")
-        alike = record.get("protocols", {}).get(name) == protocol
-        if alike and iteration is not None and recall is not None:
-            found[iteration] = recall, values["precision_k5"]
+        if record.get("iteration") is not None and "recall_k5" in values:
+            found[record["iteration"]] = values["recall_k5"], values["precision_k5"]
     return [(iteration, *found[iteration]) for iteration in sorted(found)]
 
 
@@ -286,15 +284,8 @@ def _table(figure: Figure, report: Report, left: float, baseline: float) -> floa
         baseline += _LINE
         page.write(figure, left, baseline, page.fitted(one.label, 200, 10), 10)
         has_interval = one.low is not None and one.high is not None
-        interval = f"{_shown(one.low)} to {_shown(one.high)}" if has_interval else ""
-        cells = (_shown(one.value), interval, _shown(one.real))
+        interval = f"{shown(one.low)} to {shown(one.high)}" if has_interval else ""
+        cells = (shown(one.value), interval, shown(one.real))
         for text, end in zip(cells, ends, strict=True):
             page.write(figure, end, baseline, text, 10, align="right", bold=end == ends[0])
     return baseline + _LINE
-
-
-def _shown(value: float | None) -> str:
-    """Three digits that matter; nothing where there is no number."""
-    if value is None:
-        return ""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"

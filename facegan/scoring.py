@@ -6,29 +6,34 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from facegan.best import best_iteration
 from facegan.config import ScoreConfig
 from facegan.core.catalog import Catalog
-from facegan.core.errors import CheckpointError
-from facegan.core.events import Finished, Listener, Note, Started, silent
+from facegan.core.events import Advanced, Finished, Listener, Started, silent
 from facegan.core.files import Workspace
-from facegan.device import resolve_device
+from facegan.device import images_together, resolve_device
 from facegan.ledger import sync_runs
-from facegan.outputs import run_folder
-from facegan.runs import read_run
 from facegan.score import features
 from facegan.score.fixed import FIXED
+from facegan.score.found import Settings
 from facegan.score.gather import STAGE, Clock, Gathered, gather
-from facegan.score.measure import CountFaces, Settings, all_measures
+from facegan.score.measure import STEPS, all_measures
+from facegan.score.measure_pixels import CountFaces
 from facegan.score.network import FeatureNetwork
 from facegan.score.pairs import Pair, nearest_pairs
 from facegan.score.record import FILE_NAME, read_scores, write_scores
 from facegan.score.report import Report, Side
 from facegan.score.sets import ImageSet
 from facegan.subjects import Reference, Subject, find_reference, find_subject, other_faces
+
+if TYPE_CHECKING:
+    import torch
+
+MEASURES = "measures"
+"""The stage after the images were read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,7 @@ class Plan:
     network: FeatureNetwork | None
     no_network: str
     """Why there is no feature network."""
+    device: torch.device
 
     @property
     def sets(self) -> dict[str, ImageSet]:
@@ -52,6 +58,10 @@ class Plan:
             "held_out": self.reference.held_out,
         }
         return {name: images for name, images in found.items() if images is not None}
+
+    def mirrors(self, name: str) -> bool:
+        """Whether the mirrored images of a set are looked at: of those that training mirrored."""
+        return name == "real" and self.reference.flipped
 
     @property
     def store(self) -> Path:
@@ -78,6 +88,7 @@ def plan(
     against: str | None = None,
     raw: bool = False,
     best: bool = False,
+    fetch: bool = True,
     listener: Listener = silent,
 ) -> Plan:
     """Find the images and the network before anything long begins.
@@ -89,6 +100,7 @@ def plan(
         against: see `subjects.find_reference`.
         raw: of a run, the weights of the last iteration.
         best: of a run, the checkpoint that scored best while it was trained.
+        fetch: download weights that are not here.
         listener: gets the notes and a download's progress.
 
     Raises:
@@ -99,8 +111,9 @@ def plan(
     subject = find_subject(what, workspace, config, device, raw=raw, best=best, listener=listener)
     reference = find_reference(against, subject, workspace)
     other_faces(subject, reference, listener)
-    network, missing = features.open_or_say(config, device, listener=listener)
-    return Plan(config, workspace, subject, reference, network, missing)
+    read_scores(subject.folder / FILE_NAME)  # a damaged file is found before hours of work
+    network, missing = features.open_or_say(config, device, fetch=fetch, listener=listener)
+    return Plan(config, workspace, subject, reference, network, missing, device)
 
 
 def score(
@@ -125,20 +138,19 @@ def score(
     total = sum(map(len, planned.sets.values()))
     clock = Clock(listener, total)
     listener(Started(STAGE, total, "image"))
-    with _finished(listener):
+    with _finished(listener, STAGE):
         found = {
             name: gather(
                 images,
                 planned.network,
                 clock=clock,
-                batch=planned.config.batch,
+                batch=planned.config.batch or images_together(planned.device),
+                mirror=planned.mirrors(name),
                 store=planned.store,
             )
             for name, images in planned.sets.items()
         }
     report = _report(planned, found, count_faces, clock, begun)
-    for text in report.warnings:
-        listener(Note(STAGE, text, warning=True))
     path = planned.subject.folder / FILE_NAME
     record = write_scores(path, report, _about(planned, detector))
     _into_catalog(planned, report, record)
@@ -147,11 +159,11 @@ def score(
 
 
 @contextmanager
-def _finished(listener: Listener) -> Iterator[None]:
+def _finished(listener: Listener, stage: str) -> Iterator[None]:
     try:
         yield
     finally:
-        listener(Finished(STAGE))
+        listener(Finished(stage))
 
 
 def _report(
@@ -169,10 +181,19 @@ def _report(
         protocol,
         planned.no_network,
         planned.reference.missing,
+        planned.reference.trained_on,
     )
-    taken, diagnosis = all_measures(
-        found["samples"], found.get("real"), found.get("held_out"), settings, count_faces
-    )
+    steps = count(1)
+    clock.listener(Started(MEASURES, STEPS, "step"))
+    with _finished(clock.listener, MEASURES):
+        taken, diagnosis = all_measures(
+            found["samples"],
+            found.get("real"),
+            found.get("held_out"),
+            settings,
+            count_faces,
+            done=lambda: clock.listener(Advanced(MEASURES, next(steps))),
+        )
     sides = {
         name: Side(images.name, len(images), images.content, images.about)
         for name, images in planned.sets.items()
@@ -208,6 +229,8 @@ def _into_catalog(planned: Plan, report: Report, record: dict[str, Any]) -> None
         return
     sync_runs(workspace)
     about = {key: record[key] for key in ("created_at", "raw", "samples", "sample_seed")}
+    about["against"] = report.real.name if report.real else None
+    about["against_images"] = report.real.images if report.real else 0
     with Catalog(workspace.catalog) as catalog:
         for one in report.measures:
             details = about | {
@@ -238,39 +261,26 @@ def _figure(planned: Plan, found: dict[str, Gathered], report: Report) -> Path:
     return save_scores_figure(folder / "scores.png", report, pairs, history)
 
 
-def known_score(
-    config: ScoreConfig,
-    workspace: Workspace,
-    what: str | None = None,
-    *,
-    raw: bool = False,
-    best: bool = False,
-) -> dict[str, Any] | None:
-    """The newest record of a run's `scores.json` for its generator of today and these settings.
-
-    None where there is no such run, or no such record.
+def known_score(planned: Plan) -> dict[str, Any] | None:
+    """The newest record of the same measurement: images, real images, network, splits and seed.
 
     Raises:
-        ScoreError: the file cannot be read, or the weights.
+        ScoreError: `scores.json` cannot be read.
     """
-    try:
-        run = read_run(run_folder(workspace.runs, what))
-    except CheckpointError:
-        return None
-    wanted: dict[str, Any] = {
-        "iteration": best_iteration(run.checkpoints) if best else run.reached,
-        "splits": config.splits,
-        "sample_seed": config.seed,
-        "raw": raw,
+    protocol = planned.network.protocol if planned.network else None
+    wanted = {
+        "splits": planned.config.splits,
+        "sample_seed": planned.config.seed,
+        "features": protocol.name if protocol else None,
     }
-    if config.samples is not None:
-        wanted["samples"] = config.samples
-    return next(
-        (
-            record
-            for record in reversed(read_scores(run.folder / FILE_NAME))
-            if all(record.get(key) == value for key, value in wanted.items())
-            and features.was_meant(config, record)
-        ),
-        None,
-    )
+    sets = {name: (images.content, len(images)) for name, images in planned.sets.items()}
+    for record in reversed(read_scores(planned.subject.folder / FILE_NAME)):
+        there = {
+            name: (side["content"], side["images"])
+            for name, side in record.get("sets", {}).items()
+            if side
+        }
+        same = protocol is None or record["protocols"].get(protocol.name) == protocol.as_dict()
+        if same and there == sets and all(record.get(key) == wanted[key] for key in wanted):
+            return dict(record)
+    return None

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from facegan import snapshot
 from facegan.config import ScoreConfig
-from facegan.core.errors import CheckpointError, ScoreError, ShardError
+from facegan.core.errors import CheckpointError, ConfigError, ScoreError, ShardError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace
 from facegan.core.shard_index import HELD_OUT, INDEX_NAME, TRAIN
@@ -51,6 +52,10 @@ class Reference:
     held_out: ImageSet | None = None
     missing: str = ""
     """Why there are no real images."""
+    trained_on: bool = False
+    """Whether the generator was trained on them."""
+    flipped: bool = False
+    """Whether it saw them mirrored as well."""
 
 
 def find_subject(
@@ -88,6 +93,7 @@ def find_subject(
         except CheckpointError:
             if not Path(what).is_dir():
                 raise
+            _refuse_for_pictures(what, raw=raw, best=best)
             return _of_folder(Path(what), workspace, config)
     return _of_generator(source, config, device, raw, best, listener)
 
@@ -105,24 +111,38 @@ def find_reference(against: str | None, subject: Subject, workspace: Workspace) 
     """
     if against is None:
         try:
-            return _of_shards(open_index(workspace.shards), subject.size_px)
+            found = _of_shards(open_index(workspace.shards), subject.size_px)
         except ShardError as error:
             return Reference(None, missing=f"{error.message}; --against names a folder")
+        return _known(found, subject.run)
     folder = Path(against)
     if not folder.is_dir():
         raise ScoreError(f"--against is {against}: a folder of pictures or of shards is needed")
     if (folder / INDEX_NAME).is_file():
-        return _of_shards(open_index(folder), subject.size_px)
+        return _known(_of_shards(open_index(folder), subject.size_px), subject.run)
     return Reference(pictures(folder))
 
 
 def other_faces(subject: Subject, reference: Reference, listener: Listener) -> None:
     """Say when the faces compared with are not those that the run was trained on."""
-    trained = str(subject.run.data.get("selection", "")) if subject.run else ""
-    here = reference.real.about.get("selection") if reference.real else None
-    if trained and here and here != trained:
-        text = "the shards no longer hold the faces that this run was trained on: copies of those "
-        listener(Note("score", text + "that are gone cannot be found", warning=True))
+    here = reference.real is not None and "selection" in reference.real.about
+    if subject.run and here and not reference.trained_on:
+        text = "the shards do not hold the faces that this run was trained on: copies of those "
+        listener(Note("score", text + "cannot be found", warning=True))
+
+
+def _known(reference: Reference, run: Run | None) -> Reference:
+    """With what the run knows of these shards: whether they are its own."""
+    if run is None or reference.real is None:
+        return reference
+    same = reference.real.about.get("selection") == run.data.get("selection")
+    return replace(reference, trained_on=same, flipped=same and run.config.flip)
+
+
+def _refuse_for_pictures(what: str, **options: bool) -> None:
+    given = [f"--{name}" for name, value in options.items() if value]
+    if given:
+        raise ConfigError(f"{' and '.join(given)} is for generators, and {what} holds pictures")
 
 
 def _of_generator(
@@ -171,7 +191,7 @@ def _home(source: Path) -> tuple[Run | None, Path]:
 def _of_folder(folder: Path, workspace: Workspace, config: ScoreConfig) -> Subject:
     images: ImageSet
     if (folder / INDEX_NAME).is_file():
-        reference = _of_shards(open_index(folder), None)
+        reference = _of_shards(open_index(folder), None, config.samples, config.seed)
         if reference.real is None:
             raise ScoreError(reference.missing)
         images = reference.real
@@ -181,10 +201,15 @@ def _of_folder(folder: Path, workspace: Workspace, config: ScoreConfig) -> Subje
     return Subject(images, home, about={"source": str(folder), "sample_seed": config.seed})
 
 
-def _of_shards(index: ShardIndex, size_px: int | None) -> Reference:
-    """The faces of the two splits, at most as large as `size_px`."""
+def _of_shards(
+    index: ShardIndex, size_px: int | None, limit: int | None = None, seed: int = 0
+) -> Reference:
+    """The faces of the two splits, at most as large as `size_px`; `limit` of those to train on."""
     side = min(size_px or index.image_size, index.image_size)
     train, held_out = index.split(TRAIN), index.split(HELD_OUT)
+    if limit is not None and limit < len(train):
+        order = np.random.default_rng(seed).permutation(len(train))[:limit]
+        train = tuple(train[place] for place in sorted(order))
     if not train:
         return Reference(None, missing=f"{index.folder} has no faces to train on")
     return Reference(

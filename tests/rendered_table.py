@@ -59,6 +59,11 @@ class RenderedSets:
     held_out: Pixels
     cases: dict[str, Case]
 
+    @property
+    def mirrored(self) -> Pixels:
+        """The training faces mirrored: training flips its images, so its copies may be of these."""
+        return self.train[:, :, ::-1]
+
 
 def rendered_sets(
     seed: int, train: int = 300, held_out: int = 100, samples: int = 400
@@ -97,6 +102,11 @@ def _of_pixels(known: Pixels, made: Pixels, rng: np.random.Generator) -> dict[st
         "shifted copies": Case(shifted(copies, rng), "memorised"),
         "faces under noise": Case(noisy(made, STRONG, rng), "noisy"),
         "pure noise": Case(rng.integers(0, 256, made.shape, dtype=np.uint8), "noisy"),
+        "mirrored copies": Case(copies[:, :, ::-1], "memorised"),
+        "noisy mirrored copies": Case(
+            noisy(recoloured(copies[:, :, ::-1], rng), SLIGHT, rng), "memorised"
+        ),
+        "mirrored faithful": Case(made[:, :, ::-1], "healthy"),
     }
 
 

@@ -32,6 +32,8 @@ class Sets:
     train: Rows
     held_out: Rows
     samples: Rows
+    mirrored: Rows | None = None
+    """The training faces mirrored, in a world of faces that are as common mirrored."""
 
 
 class World(Protocol):
@@ -97,6 +99,16 @@ class Cloud:
         return shrink * rows[lowest] * self.lengths
 
 
+class Symmetric:
+    """Another world, where each face is as common as its mirror image."""
+
+    def __init__(self, world: World, generator: np.random.Generator) -> None:
+        self.world, self.generator = world, generator
+
+    def draw(self, count: int, part: float = 1.0, shrink: float = 1.0) -> Rows:
+        return turned(self.world.draw(count, part, shrink), self.generator)
+
+
 WORLDS: Mapping[str, Callable[[np.random.Generator], World]] = {
     "mixture": Mixture,
     "sheet": Sheet,
@@ -146,6 +158,26 @@ def copied(noise: float, share: float = 1.0) -> Fault:
     return samples
 
 
+def mirror(rows: Rows) -> Rows:
+    """A reflection, as mirroring pictures is one of their features: twice gives them back."""
+    return rows * np.where(np.arange(rows.shape[1]) % 2, -1.0, 1.0)
+
+
+def turned(rows: Rows, generator: np.random.Generator) -> Rows:
+    """Half of them mirrored, picked at random."""
+    return np.where(generator.random((len(rows), 1)) < 0.5, mirror(rows), rows)
+
+
+def mirrored(noise: float) -> Fault:
+    """All samples are training faces mirrored, moved by `noise` of their spacing."""
+    return lambda *given: mirror(copied(noise)(*given))
+
+
+def flipped(noise: float) -> Fault:
+    """Half of the copies are mirrored, as training with random flips teaches it."""
+    return lambda world, train, generator: turned(copied(noise)(world, train, generator), generator)
+
+
 def noisy(noise: float) -> Fault:
     return lambda world, train, generator: shaken(
         world.draw(SAMPLES), noise * spacing(train), generator
@@ -171,6 +203,15 @@ CASES: Mapping[str, tuple[str, Fault]] = {
     "nothing but noise": ("noisy", noise),
 }
 """Name -> the right verdict and the samples."""
+
+MIRRORED: Mapping[str, tuple[str, Fault]] = {
+    "faithful": ("healthy", part(1.0)),
+    "exact copies": ("memorised", copied(0.0)),
+    "mirrored copies": ("memorised", mirrored(0.0)),
+    "noisy mirrored copies (0.25)": ("memorised", mirrored(0.25)),
+    "copies, half of them mirrored": ("memorised", flipped(0.0)),
+}
+"""Cases of the symmetric worlds, judged with the training faces mirrored."""
 
 BOUNDARY: Mapping[str, Fault] = {
     "three quarters of the modes": part(0.75),
@@ -200,6 +241,14 @@ def build(structure: str, fault: Fault, seed: int, faces: int = 300, held_out: i
     return Sets(train, world.draw(held_out), fault(world, train, generator))
 
 
+def build_mirrored(structure: str, fault: Fault, seed: int) -> Sets:
+    """The same in the symmetric world of the structure, with the training faces mirrored."""
+    generator = np.random.default_rng([seed, 300, 1])
+    world = Symmetric(WORLDS[structure](generator), generator)
+    train = world.draw(300)
+    return Sets(train, world.draw(80), fault(world, train, generator), mirror(train))
+
+
 def verdicts(
     structure: str,
     fault: Fault,
@@ -213,4 +262,16 @@ def verdicts(
     for seed in seeds:
         sets = build(structure, fault, seed, faces)
         found[judge(sets.train, sets.samples, sets.held_out if held_out else None).verdict] += 1
+    return found
+
+
+def mirrored_verdicts(
+    structure: str, fault: Fault, seeds: Iterable[int] = SEEDS, *, held_out: bool = True
+) -> Counter[str]:
+    """How often each verdict is given in a symmetric world."""
+    found: Counter[str] = Counter()
+    for seed in seeds:
+        sets = build_mirrored(structure, fault, seed)
+        fresh = sets.held_out if held_out else None
+        found[judge(sets.train, sets.samples, fresh, mirrored=sets.mirrored).verdict] += 1
     return found

@@ -21,6 +21,8 @@ def table(report: Report) -> tuple[str, ...]:
         lines += ["", f"verdict: {report.diagnosis.verdict}"]
         lines += [f"  {sentence}" for sentence in report.diagnosis.sentences]
         lines += [f"  cannot be told: {why}" for why in report.diagnosis.cannot_tell]
+    if report.warnings:
+        lines += ["", *(f"note: {text}" for text in report.warnings)]
     if report.left_out:
         lines += ["", *(f"left out: {one.what}: {one.why}" for one in report.left_out)]
     return tuple(lines)
@@ -28,6 +30,8 @@ def table(report: Report) -> tuple[str, ...]:
 
 def summary(record: Mapping[str, Any]) -> str:
     """One line of a record of `scores.json`."""
+    from facegan.score.report import shown
+
     told = [
         f"{measure['label']} {shown(measure['value'])}"
         for measure in record.get("measures", ())
@@ -55,24 +59,9 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def shown(value: float | None) -> str:
-    """A number of a table: three digits that matter, nothing where there is none.
-
-    >>> shown(0.01234), shown(12.345), shown(1234.5), shown(None)
-    ('0.0123', '12.3', '1,234', '')
-    """
-    if value is None:
-        return ""
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    if abs(value) >= 100:
-        return f"{value:.0f}"
-    if abs(value) >= 10:
-        return f"{value:.1f}"
-    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"
-
-
 def _interval(measure: Measure) -> str:
+    from facegan.score.report import shown
+
     if measure.low is None or measure.high is None:
         return ""
     return f"{shown(measure.low)} to {shown(measure.high)}"
@@ -88,6 +77,8 @@ def _title(report: Report) -> str:
 
 
 def _row(measure: Measure) -> tuple[str, ...]:
+    from facegan.score.report import shown
+
     return (
         measure.label,
         shown(measure.value),

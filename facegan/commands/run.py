@@ -77,6 +77,7 @@ def _check(parameters: dict[str, dict[str, Any]]) -> None:
 
     Raises:
         ConfigError: a setting of the training or the scoring cannot be.
+        ScoreError: a file of weights is damaged or of another network.
         MissingDependencyError: the device is not here.
     """
     from facegan.config import ModelConfig, ScoreConfig, TrainConfig
@@ -87,9 +88,17 @@ def _check(parameters: dict[str, dict[str, Any]]) -> None:
     TrainConfig(
         model=model, iters=train["iters"], batch=train["batch"], device=train["device"]
     ).validate()
-    ScoreConfig(
-        samples=score["samples"], splits=score["splits"], features=score["features"]
+    weights = str(score["weights"]) if score["weights"] else None
+    scoring = ScoreConfig(
+        samples=score["samples"],
+        splits=score["splits"],
+        features=score["features"],
+        weights=weights,
     ).validate()
+    if weights or scoring.features.endswith(".onnx"):
+        from facegan.score.features import check_files
+
+        check_files(scoring)
     resolve_device(train["device"])
 
 

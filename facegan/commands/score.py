@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from facegan.estimate import Estimate
     from facegan.scoring import Scored
 
+MANY = 1000
+"""From so many images on, the time is estimated before a scoring begins: a few are tried."""
 LONG_S = 60.0
 """From so many seconds on, the time that a scoring will take is said before it begins."""
 
@@ -62,7 +64,10 @@ LONG_S = 60.0
 )  # fmt: skip
 @option("--splits", type=int, default=10, group="Scoring", help="Parts of the Inception Score.")
 @option("--seed", type=int, default=0, group="Scoring", help="Fixes latents, splits and subsets.")
-@option("--batch", type=COUNT, default=32, group="Machine", help="Images read together.")
+@option(
+    "--batch", type=COUNT, default=None, group="Machine",
+    help="Images computed together.  [default: 32 on a CPU, else by the memory]",
+)  # fmt: skip
 @option(
     "--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", group="Machine",
     help="Numbers of the feature network.",
@@ -88,17 +93,9 @@ def command(
     is left out is said.
     """
     from facegan.config import ScoreConfig
-    from facegan.estimate import estimate
     from facegan.scoring import known_score, plan, score
 
     config = ScoreConfig(weights=str(weights) if weights else None, **settings).validate()
-    if unless_scored and (
-        known := known_score(config, session.workspace, what, raw=raw, best=best)
-    ):
-        from facegan.commands._score_table import summary
-
-        line = f"{summary(known)}, measured {known['created_at']}"
-        return Result(known, (line,), session.flag("facegan plot"))
     planned = plan(
         config,
         session.workspace,
@@ -106,15 +103,24 @@ def command(
         against=against,
         raw=raw,
         best=best,
+        fetch=not session.dry_run,
         listener=session.listener,
     )
-    guess = estimate(planned)
-    if session.dry_run:
-        return _told(session, guess)
-    _say_if_long(session, guess)
+    if unless_scored and (known := known_score(planned)):
+        from facegan.commands._score_table import summary
+
+        line = f"{summary(known)}, measured {known['created_at']}"
+        return Result(known, (line,), session.flag("facegan plot"))
     from facegan.commands._detector import face_counter
 
     count_faces, detector = face_counter()
+    if session.dry_run or sum(map(len, planned.sets.values())) >= MANY:
+        from facegan.estimate import estimate
+
+        guess = estimate(planned, count_faces)
+        if session.dry_run:
+            return _told(session, guess)
+        _say_if_long(session, guess)
     done = score(planned, count_faces=count_faces, detector=detector, listener=session.listener)
     return _shown(session, done)
 

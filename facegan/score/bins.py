@@ -42,6 +42,16 @@ class Bins:
     """Standard deviation of samples around their bin's mean over that of training faces in the
     bins where samples are: 1 if honest, less where modes are too narrow."""
 
+    @property
+    def different_share(self) -> float:
+        """NDB over the number of bins, 0 to 1."""
+        return self.different / self.count
+
+    @property
+    def different_expected(self) -> float:
+        """What honest samples have: `ALPHA`."""
+        return self.expected / self.count
+
 
 def bins(train: ArrayLike, samples: ArrayLike, *, seed: int = 0) -> Bins:
     """Compare samples with training faces bin by bin.

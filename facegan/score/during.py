@@ -22,7 +22,6 @@ from facegan.best import Best, Record, Score
 from facegan.config import TrainConfig
 from facegan.core.errors import ConfigError
 from facegan.core.events import Listener, Note, silent
-from facegan.core.files import sha256_of_file
 from facegan.core.shards import ShardIndex
 from facegan.dataset import decode_all, members_of
 from facegan.randomness import generator_for
@@ -30,7 +29,7 @@ from facegan.sample import generate
 from facegan.score.kernel import kernel_distance
 from facegan.score.network import FeatureNetwork, Floats, Pixels
 from facegan.score.offline import sliced_wasserstein
-from facegan.score.weights import FID_INCEPTION, WeightsFile, cache_dir, is_cached
+from facegan.score.weights import FID_INCEPTION, WeightsFile, cache_dir, cached_path
 
 OpenNetwork = Callable[[torch.device], FeatureNetwork | None]
 """Opens the feature network on a device; None where there is none."""
@@ -196,8 +195,8 @@ def cached_inception(device: torch.device) -> FeatureNetwork | None:
     """Inception of 2015, where its weights are in the cache and whole; nothing is fetched."""
     from facegan.score.inception import open_network
 
-    path = _weights_path()
-    if not is_cached(FID_INCEPTION) or sha256_of_file(path) != FID_INCEPTION.sha256:
+    path = cached_path(FID_INCEPTION, hashed=True)
+    if path is None:
         return None
     return open_network("fid2015", WeightsFile(path, FID_INCEPTION.sha256, True), device)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from facegan.config import ScoreConfig
 from facegan.core.errors import SourceError
 from facegan.core.events import Listener, Note, silent
-from facegan.core.files import sha256_of_file
 from facegan.score import inception, weights
 from facegan.score.network import FeatureNetwork
 from facegan.score.onnx_features import OnnxFeatures
@@ -45,27 +43,29 @@ def open_features(
     name = _protocol(config.features, local)
     found = weights.obtain(PUBLISHED[name], local=local, listener=listener)
     return inception.open_network(
-        name,
-        found,
-        device,
-        resize=config.resize,
-        precision="fp32" if config.precision == "auto" else config.precision,
+        name, found, device, resize=config.resize, precision=config.precision, listener=listener
     )
 
 
 def open_or_say(
-    config: ScoreConfig, device: torch.device | str = "cpu", *, listener: Listener = silent
+    config: ScoreConfig,
+    device: torch.device | str = "cpu",
+    *,
+    fetch: bool = True,
+    listener: Listener = silent,
 ) -> tuple[FeatureNetwork | None, str]:
     """The network, or None and why there is none.
 
     A network asked for by name must be there; `auto` does without where it cannot be fetched, and
-    says so.
+    says so. Without `fetch` nothing is downloaded.
 
     Raises:
         ScoreError, SourceError, MissingDependencyError: as `open_features`.
     """
     if config.features == "none":
         return None, "no feature network was asked for (--features none)"
+    if not fetch and (needed := _to_fetch(config)):
+        return None, f"{needed.name} would be fetched first ({needed.bytes / 2**20:.0f} MiB)"
     try:
         return open_features(config, device, listener=listener), ""
     except SourceError as error:
@@ -88,31 +88,29 @@ def unofficial(network: FeatureNetwork | None) -> tuple[str, ...]:
     )
 
 
-def was_meant(config: ScoreConfig, record: Mapping[str, Any]) -> bool:
-    """Whether a record's numbers are of the network that the settings ask for.
+def check_files(config: ScoreConfig) -> None:
+    """Look into the files that the settings name, before hours of other work.
 
     Raises:
-        ScoreError: the file of weights cannot be read.
+        ScoreError: a file is missing, damaged, or of another network than the one asked for.
+        MissingDependencyError: ONNX Runtime is needed and missing.
     """
-    taken = record.get("features")
-    protocol = dict(record.get("protocols", {}).get(taken or "", {}))
-    if config.features == "none":
-        return taken is None
-    if config.features == "auto" and config.weights is None:
-        return True
-    if _is_onnx(config.features):
-        sha256 = sha256_of_file(Path(config.features))
-    elif config.weights is not None:
-        sha256 = sha256_of_file(Path(config.weights))
-    else:
-        sha256 = PUBLISHED[PROTOCOLS[config.features]].sha256
-    return bool(protocol.get("weights_sha256") == sha256)
+    if _is_onnx(config.features) or config.weights is not None:
+        open_features(config)
 
 
 def _protocol(features: str, local: Path | None) -> str:
     if features in PROTOCOLS:
         return PROTOCOLS[features]
     return inception.protocol_of(local) if local else "fid2015"
+
+
+def _to_fetch(config: ScoreConfig) -> weights.Published | None:
+    """The published file that is not here yet."""
+    if _is_onnx(config.features) or config.weights is not None:
+        return None
+    published = PUBLISHED[_protocol(config.features, None)]
+    return None if weights.is_cached(published) else published
 
 
 def _is_onnx(features: str) -> bool:

@@ -26,7 +26,7 @@ from facegan.core import events, files
 from facegan.core.errors import ScoreError
 from facegan.score.fixed import FIXED, fixed_features
 from facegan.score.network import FeatureNetwork, Pixels
-from facegan.score.sets import ImageSet, parts
+from facegan.score.sets import ImageSet, batches, parts
 
 T = TypeVar("T")
 Floats = NDArray[np.float32]
@@ -34,8 +34,10 @@ Floats = NDArray[np.float32]
 STAGE = "score"
 PART = 256
 """Images in a file of the store."""
-PIXELS = 1000
-"""Images of which the pixels are kept, for the measures that look at pixels."""
+PIXELS, PIXEL_BYTES = 1000, 256 * 2**20
+"""Images of which the pixels are kept at most, for the measures that look at pixels."""
+BATCH_BYTES = 64 * 2**20
+"""What the images that are read together may take."""
 STORE_BYTES = 2 * 2**30
 """What the store may take; the parts that were used longest ago go first."""
 
@@ -51,7 +53,9 @@ class Gathered:
     logits: Floats | None
     """(N, K) float32, where the network is a classifier."""
     pixels: Pixels
-    """The first images, at most `PIXELS`: (n, H, W, 3) uint8."""
+    """The first images, at most `PIXELS` and `PIXEL_BYTES`: (n, H, W, 3) uint8."""
+    mirrored: Floats | None = None
+    """(N, D) float32: the fixed features of the images mirrored left to right, where asked for."""
 
     def __len__(self) -> int:
         return len(self.fixed)
@@ -87,6 +91,7 @@ def gather(
     *,
     clock: Clock,
     batch: int = 16,
+    mirror: bool = False,
     store: Path | None = None,
     now: Callable[[], float] = time.monotonic,
 ) -> Gathered:
@@ -96,7 +101,8 @@ def gather(
         images: at least one.
         network: None takes the fixed features alone.
         clock: is told of every part.
-        batch: images read together; the network's own tiles do not depend on it.
+        batch: images read together at most; the network's own tiles do not depend on it.
+        mirror: take the fixed features of the mirrored images too.
         store: folder of parts computed before; None keeps nothing.
         now: seconds; injected by tests.
 
@@ -106,17 +112,20 @@ def gather(
     """
     if not len(images):
         raise ScoreError(f"there are no images to score in {images.name}")
-    place = store / _key(images, network) if store else None
+    place = store / _key(images, network, mirror) if store else None
+    one = images.read(0, 1).nbytes
+    most, batch = min(PIXELS, PIXEL_BYTES // one), max(1, min(batch, BATCH_BYTES // one))
+    work = Work(images, network, batch, mirror)
     found: list[Gathered] = []
     kept = 0
     for first, count in parts(len(images), PART):
         begun = now()
-        wanted = max(0, min(PIXELS - kept, count))
+        wanted = max(0, min(most - kept, count))
         path = _path(place, first, count) if place else None
         part = _stored(path, images, first, wanted) if path else None
         fresh = part is None
         if part is None:
-            part = _computed(images, first, count, network, batch, wanted)
+            part = _computed(work, first, count, wanted)
             if path:
                 _keep(path, part)
         found.append(part)
@@ -127,9 +136,11 @@ def gather(
     return _joined(found)
 
 
-def missing(images: ImageSet, network: FeatureNetwork | None, store: Path | None) -> int:
+def missing(
+    images: ImageSet, network: FeatureNetwork | None, store: Path | None, *, mirror: bool = False
+) -> int:
     """How many images of a set are not in the store."""
-    place = store / _key(images, network) if store else None
+    place = store / _key(images, network, mirror) if store else None
     return sum(
         count
         for first, count in parts(len(images), PART)
@@ -157,38 +168,46 @@ def prune(store: Path, limit: int = STORE_BYTES) -> None:
             path.unlink(missing_ok=True)
 
 
-def _computed(
-    images: ImageSet,
-    first: int,
-    count: int,
-    network: FeatureNetwork | None,
-    batch: int,
-    wanted: int,
-) -> Gathered:
-    def read() -> Iterator[tuple[Pixels, Floats]]:
-        for start, length in parts(count, batch):
-            pixels = images.read(first + start, length)
-            yield pixels, fixed_features(pixels)
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What is done with each image of a set."""
 
+    images: ImageSet
+    network: FeatureNetwork | None
+    batch: int
+    mirror: bool
+
+    def read(self, first: int, count: int) -> Iterator[tuple[Pixels, Floats, Floats | None]]:
+        """Pixels and fixed features, a batch at a time."""
+        for pixels in batches(self.images, first, count, self.batch):
+            mirrored = fixed_features(pixels[:, :, ::-1]) if self.mirror else None
+            yield pixels, fixed_features(pixels), mirrored
+
+
+def _computed(work: Work, first: int, count: int, wanted: int) -> Gathered:
+    network = work.network
     fixed: list[Floats] = []
+    mirrored: list[Floats | None] = []
     features: list[Floats] = []
     logits: list[Floats] = []
     kept: list[Pixels] = []
-    for pixels, simple in ahead(read()):
+    for pixels, simple, mirror in ahead(work.read(first, count)):
         left = max(wanted - sum(len(some) for some in kept), 0)
         kept.append(pixels[:left])
         fixed.append(simple)
+        mirrored.append(mirror)
         if network:
             outputs = network.outputs(pixels)
             features.append(outputs.features)
             if outputs.logits is not None:
                 logits.append(outputs.logits)
-    _refuse_infinite(features, images.name)
+    _refuse_infinite(features, work.images.name)
     return Gathered(
         np.concatenate(fixed),
         np.concatenate(features) if features else None,
         np.concatenate(logits) if logits else None,
         np.concatenate(kept),
+        _whole(mirrored),
     )
 
 
@@ -203,33 +222,40 @@ def _refuse_infinite(features: list[Floats], name: str) -> None:
 
 
 def _joined(found: list[Gathered]) -> Gathered:
-    def whole(rows: list[Floats | None]) -> Floats | None:
-        there = [row for row in rows if row is not None]
-        return np.concatenate(there) if there else None
-
     return Gathered(
         np.concatenate([part.fixed for part in found]),
-        whole([part.features for part in found]),
-        whole([part.logits for part in found]),
+        _whole([part.features for part in found]),
+        _whole([part.logits for part in found]),
         np.concatenate([part.pixels for part in found]),
+        _whole([part.mirrored for part in found]),
     )
+
+
+def _whole(rows: list[Floats | None]) -> Floats | None:
+    there = [row for row in rows if row is not None]
+    return np.concatenate(there) if there else None
 
 
 def _path(place: Path, first: int, count: int) -> Path:
     return place / f"{first:07d}-{count}.safetensors"
 
 
-def _key(images: ImageSet, network: FeatureNetwork | None) -> str:
+def _key(images: ImageSet, network: FeatureNetwork | None, mirror: bool) -> str:
     """A folder's name for what is computed of these images with these networks."""
     protocols = [FIXED.as_dict(), network.protocol.as_dict() if network else None]
-    text = json.dumps([images.content, *protocols], sort_keys=True)
+    text = json.dumps([images.content, mirror, *protocols], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def _keep(path: Path, part: Gathered) -> None:
     from safetensors.numpy import save
 
-    arrays = {"fixed": part.fixed, "features": part.features, "logits": part.logits}
+    arrays = {
+        "fixed": part.fixed,
+        "features": part.features,
+        "logits": part.logits,
+        "mirrored": part.mirrored,
+    }
     data = save({name: rows for name, rows in arrays.items() if rows is not None})
     files.write_bytes(path, data + files.sha256_of(data).encode())
 
@@ -248,4 +274,6 @@ def _stored(path: Path, images: ImageSet, first: int, wanted: int) -> Gathered |
     path.touch()
     rows = load(data)
     pixels = images.read(first, max(wanted, 1))[:wanted]
-    return Gathered(rows["fixed"], rows.get("features"), rows.get("logits"), pixels)
+    return Gathered(
+        rows["fixed"], rows.get("features"), rows.get("logits"), pixels, rows.get("mirrored")
+    )

@@ -118,7 +118,8 @@ def open_network(
     _check_choice("precision", precision, ("auto", "fp32", "bf16"))
     graph = load(weights.path, VARIANTS[name])
     if precision == "auto":
-        choice = fast.choose_precision(lambda: deepcopy(graph), torch.device(device))
+        with _full_precision():
+            choice = fast.choose_precision(lambda: deepcopy(graph), torch.device(device))
         precision = choice.precision
         if choice.ratio:
             listener(Note("score", choice.words))

@@ -1,10 +1,10 @@
-"""Do samples repeat the training set, or each other? Pure functions of features, in float64.
+"""Do samples repeat the training set? Pure functions of features, in float64.
 
 Three questions of copies, each with what an honest generator would give beside it, because that is
 never 0: how many samples are nearer to a training face than that face's own neighbour is
 (authenticity), how many are nearer than half of that, and, where faces were held out of the
-training, whether samples prefer the training faces to the held-out ones. The birthday test asks
-how many different outputs a generator has.
+training, whether samples prefer the training faces to the held-out ones. Where the training
+mirrors its faces, copies are looked for among the mirror images too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.stats import chi2, mannwhitneyu, rankdata
+from scipy.special import ndtr
+from scipy.stats import rankdata
 
 from facegan.core.errors import ScoreError
 from facegan.score.distances import (
@@ -26,7 +27,6 @@ from facegan.score.distances import (
     check_pair,
     nearest,
     neighbours,
-    tiles,
 )
 
 CLOSE = 0.5
@@ -34,12 +34,8 @@ CLOSE = 0.5
 
 Balls of half that radius around the training faces do not meet, so a sample lies in one at most;
 and a sample in the middle of a cloud of many dimensions, no copy of anything, comes to 0.71."""
-DUPLICATE = 0.25
-"""Near-duplicates are nearer than this part of the median neighbour distance of training faces.
-
-A generator that shrinks every mode by s has about 1.4 N (s / 0.25)^d outputs by this rule (N
-training faces, d intrinsic dimensions): so more than N of them unless s falls below a quarter,
-whatever d is."""
+_SAME = 1e-5
+"""Faces nearer to each other than this part of their distance to the mean are one."""
 _Z = 1.959964
 """Of a two-sided interval of 95 %."""
 
@@ -70,7 +66,7 @@ class Unseen:
     nearest_share: float
     """Samples whose nearest face, of all, is a held-out one."""
     nearest_expected: float
-    """Held-out faces among all faces."""
+    """Held-out faces among all faces, mirror images of training faces included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +86,19 @@ class Copies:
     """Median distance of training faces to their neighbours, in the features' own unit."""
 
     @property
+    def authentic(self) -> Share:
+        """The samples that are not copied, with the interval."""
+        return _rest(self.copied)
+
+    @property
+    def authentic_expected(self) -> Share:
+        """The same of real faces."""
+        return _rest(self.copied_expected)
+
+    @property
     def authenticity(self) -> float:
         """1 - the copied share."""
-        return 1 - self.copied.value
+        return self.authentic.value
 
     @property
     def memorised(self) -> float:
@@ -101,22 +107,41 @@ class Copies:
 
 
 @dataclass(frozen=True, slots=True)
-class Birthday:
-    """Near-duplicates among samples, and how many outputs there are if so many are alike."""
+class _Known:
+    """Training faces that differ, and what is near them."""
 
-    samples: int
-    pairs: int
-    """Of samples nearer to each other than `distance`."""
-    distinct: int
-    """Groups that near-duplicates chain together, single samples included."""
-    support: float | None
-    """Estimated number of distinct outputs; None where no two samples are alike."""
-    support_low: float
-    """End of its 95 % interval."""
-    distance: float
+    faces: Doubles
+    images: Doubles
+    """(I, D): the faces, and after them their mirror images where these are looked at."""
+    others: Indices
+    """(N, 2), or (N, 3) with mirror images: the faces that the nearest images of others show."""
+    near: Doubles
+    """Distances to those."""
+
+    def parts(self, made: Doubles) -> tuple[Doubles, Doubles]:
+        """(M,) distance to the nearest image; and over the neighbour distance of its face.
+
+        Mirroring keeps distances, so a mirror image has the neighbour distance of its face.
+        """
+        who, far = nearest(made, self.images)
+        return far, far / self.near[who % len(self.faces), 0]
+
+    def own_parts(self) -> Doubles:
+        """(N,) the same of each face against the others, which do not know it either."""
+        theirs = self.others[self.others[:, 0]] != np.arange(len(self.faces))[:, None]
+        first = theirs.argmax(axis=1)
+        parts: Doubles = self.near[:, 0] / self.near[self.others[:, 0], first]
+        return parts
 
 
-def copies(train: ArrayLike, samples: ArrayLike, held_out: ArrayLike | None = None) -> Copies:
+def copies(
+    train: ArrayLike,
+    samples: ArrayLike,
+    held_out: ArrayLike | None = None,
+    *,
+    mirrored: ArrayLike | None = None,
+    name: str = "the training faces",
+) -> Copies:
     """How many samples are copies of training faces, or nearly.
 
     Args:
@@ -124,9 +149,13 @@ def copies(train: ArrayLike, samples: ArrayLike, held_out: ArrayLike | None = No
         samples: (M, D), at least 1.
         held_out: (H, D) faces of the same kind that were not trained on, at least 2. With None the
             expected shares come from the training faces, each against the others.
+        mirrored: (N, D) features of the training faces mirrored, in their order. A copy may then
+            be one of a mirror image. A face's neighbour distance is to the others and their mirror
+            images, never to its own; a face that is another's mirror image counts once.
+        name: of the training faces, for messages.
 
     Raises:
-        ScoreError: wrong shapes, too few, NaN.
+        ScoreError: wrong shapes, too few, NaN; most of the held-out faces are training faces.
 
     References:
         A. Alaa et al., "How Faithful is your Synthetic Data?", 2022, arXiv:2102.08921, section 4.3
@@ -135,60 +164,38 @@ def copies(train: ArrayLike, samples: ArrayLike, held_out: ArrayLike | None = No
         section 3.1: the global test, without its cells, because a cell of a few hundred faces
         holds too few held-out ones.
     """
-    known = _distinct(check_features(train, "the training faces", 4))
+    known = _known(train, mirrored, name)
     made = check_features(samples, "the samples", 1)
-    check_pair(made, known, ("the samples", "the training faces"))
-    who, near = neighbours(known, known, 2, exclude_self=True)
-    parts = _parts(made, known, near[:, 0])
+    check_pair(made, known.faces, ("the samples", name))
+    to_known, parts = known.parts(made)
     unseen = None
     if held_out is None:
-        honest = _own_parts(who, near)
+        honest = known.own_parts()
     else:
         fresh = check_features(held_out, "the held-out faces", 2)
-        check_pair(fresh, known, ("the held-out faces", "the training faces"))
-        honest = _parts(fresh, known, near[:, 0])
-        unseen = _unseen(known, made, fresh, near[:, 0])
+        check_pair(fresh, known.faces, ("the held-out faces", name))
+        fresh_to_known, honest = known.parts(fresh)
+        unseen = _unseen(known, made, fresh, to_known, fresh_to_known)
     return Copies(
         copied=share(parts < 1),
         copied_expected=share(honest < 1),
         close=share(parts < CLOSE),
         close_expected=share(honest < CLOSE),
         unseen=unseen,
-        spacing=float(np.median(near[:, 0])),
+        spacing=float(np.median(nearest(known.faces, known.faces, exclude_self=True)[1])),
     )
 
 
-def birthday(samples: ArrayLike, distance: float) -> Birthday:
-    """Count near-duplicates, and estimate from them how many distinct outputs there are.
-
-    Of m outputs that are equally likely, two samples are the same with probability 1 / m; so m is
-    about the number of pairs over the number of alike pairs. Unequal ones give less: the number of
-    equally likely outputs that would collide as often.
-
-    Args:
-        samples: (M, D) features, at least 2.
-        distance: below which two are near-duplicates: `DUPLICATE * copies(...).spacing`.
+def check_mirrored(mirrored: ArrayLike, faces: Doubles, name: str) -> Doubles:
+    """Features of mirror images: (N, D) float64, as many as faces.
 
     Raises:
-        ScoreError: wrong shapes, too few, NaN.
-
-    References:
-        S. Arora, Y. Zhang, "Do GANs actually learn the distribution? An empirical study", 2017,
-        arXiv:1706.08224, section 3. There a person looks at the nearest pairs; here a distance
-        that the training set gives decides, and all pairs are counted.
+        ScoreError: they are not as many, of another network, or not finite.
     """
-    made = check_features(samples, "the samples", 2)
-    first, second = _alike(made, distance)
-    graph = coo_array((np.ones(len(first)), (first, second)), shape=(len(made), len(made)))
-    total = len(made) * (len(made) - 1) / 2
-    return Birthday(
-        samples=len(made),
-        pairs=len(first),
-        distinct=int(connected_components(graph, directed=False)[0]),
-        support=total / len(first) if len(first) else None,
-        support_low=total / float(chi2.ppf(0.975, 2 * (len(first) + 1)) / 2),
-        distance=distance,
-    )
+    flipped = check_features(mirrored, f"{name}, mirrored,")
+    if flipped.shape != faces.shape:
+        raise ScoreError(f"{name} are {faces.shape}, and mirrored they are {flipped.shape}")
+    return flipped
 
 
 def share(true: NDArray[np.bool_]) -> Share:
@@ -204,66 +211,76 @@ def share(true: NDArray[np.bool_]) -> Share:
     return Share(value, max(0.0, middle - half), min(1.0, middle + half), n)
 
 
-def _distinct(train: Doubles) -> Doubles:
-    """The rows without exact repetitions: a face that is there twice has no neighbour distance."""
-    if (nearest(train, train, exclude_self=True)[1] == 0).any():
-        train = np.unique(train, axis=0)
-    if len(train) < 4:
-        raise ScoreError(f"the training faces are too few: only {len(train)} of them differ")
-    return train
+def _rest(of: Share) -> Share:
+    """The share of all others."""
+    return Share(1 - of.value, 1 - of.high, 1 - of.low, of.count)
 
 
-def _parts(made: Doubles, known: Doubles, radii: Doubles) -> Doubles:
-    """(M,) distance to the nearest training face over that face's own neighbour distance."""
-    who, far = nearest(made, known)
-    return far / radii[who]
+def _known(train: ArrayLike, mirrored: ArrayLike | None, name: str) -> _Known:
+    """The faces without repetitions: a face that is there twice has no neighbour distance."""
+    faces = check_features(train, name, 4)
+    flipped = faces[:0] if mirrored is None else check_mirrored(mirrored, faces, name)
+    same = _SAME * float(np.median(np.linalg.norm(faces - faces.mean(axis=0), axis=1)))
+    while len(faces) >= 4:
+        images = np.concatenate([faces, flipped])
+        others, near = _others(faces, images)
+        twins = np.flatnonzero(near[:, 0] <= same)
+        if not len(twins):
+            return _Known(faces, images, others, near)
+        pairs = coo_array((np.ones(len(twins)), (twins, others[twins, 0])), shape=[len(faces)] * 2)
+        kept = np.unique(connected_components(pairs, directed=False)[1], return_index=True)[1]
+        faces, flipped = faces[kept], flipped[kept] if len(flipped) else flipped
+    raise ScoreError(f"{name} are too few: only {len(faces)} of them differ")
 
 
-def _own_parts(who: Indices, near: Doubles) -> Doubles:
-    """`_parts` of each training face against the others, which do not know it either."""
-    nearest_of, far = who[:, 0], near[:, 0]
-    mutual = who[nearest_of, 0] == np.arange(len(who))
-    parts: Doubles = far / np.where(mutual, near[nearest_of, 1], near[nearest_of, 0])
-    return parts
+def _others(faces: Doubles, images: Doubles) -> tuple[Indices, Doubles]:
+    """Which other faces are nearest, at least two different ones, and their distances.
+
+    Of the nearest images one or two are the face's own, and one or two of its first neighbour.
+    """
+    a_face = len(images) // len(faces)
+    who, near = neighbours(faces, images, 2 * a_face + 1)
+    who = who % len(faces)
+    own = who == np.arange(len(faces))[:, None]
+    order = np.argsort(own, axis=1, kind="stable")[:, : a_face + 1]
+    return np.take_along_axis(who, order, 1), np.take_along_axis(near, order, 1)
 
 
-def _unseen(known: Doubles, made: Doubles, fresh: Doubles, own: Doubles) -> Unseen:
-    to_known, to_fresh = nearest(made, known)[1], nearest(made, fresh)[1]
-    z, p = _mann_whitney(to_known, nearest(fresh, known)[1])
+def _unseen(
+    known: _Known, made: Doubles, fresh: Doubles, to_known: Doubles, fresh_to_known: Doubles
+) -> Unseen:
+    to_fresh, known_to_fresh = nearest(made, fresh)[1], nearest(known.faces, fresh)[1]
+    if not np.median(known_to_fresh) or not np.median(fresh_to_known):
+        raise ScoreError(
+            f"{int((fresh_to_known == 0).sum())} of {len(fresh)} held-out faces are training faces",
+            hint="hold out other faces, or none",
+        )
+    z, p = _mann_whitney(to_known, fresh_to_known)
     return Unseen(
         distance_ratio=_median_ratio(to_known, to_fresh)
-        / _median_ratio(own, nearest(known, fresh)[1]),
+        / _median_ratio(known.near[:, 0], known_to_fresh),
         z=z,
         p=p,
         nearest_share=float((to_fresh < to_known).mean()),
-        nearest_expected=len(fresh) / (len(fresh) + len(known)),
+        nearest_expected=len(fresh) / (len(fresh) + len(known.images)),
     )
 
 
 def _median_ratio(first: Doubles, second: Doubles) -> float:
-    return float(np.median(first) / max(float(np.median(second)), np.finfo(np.float64).tiny))
+    """At most 1e9: the second set may be copies."""
+    above, below = float(np.median(first)), float(np.median(second))
+    return above / max(below, 1e-9 * above) if above else 0.0
 
 
 def _mann_whitney(first: Doubles, second: Doubles) -> tuple[float, float]:
-    """z, corrected for ties, and the p of `first` being as small."""
+    """z, corrected for ties, and the p of `first` being as small, with half a rank's correction."""
     m, n = len(first), len(second)
     ranks = rankdata(np.concatenate([first, second]))
     deviation = math.sqrt(m * n * float(ranks.var()) / (m + n - 1))
     if not deviation:
         return 0.0, 0.5
-    found = mannwhitneyu(first, second, alternative="less", method="asymptotic")
-    return (float(found.statistic) - m * n / 2) / deviation, float(found.pvalue)
-
-
-def _alike(made: Doubles, distance: float) -> tuple[Indices, Indices]:
-    """Indices of all pairs nearer than `distance`, the smaller index first."""
-    found = []
-    for tile in tiles(made, made, upper=True):
-        rows, columns = np.nonzero(tile.squares < distance**2)
-        rows, columns = rows + tile.rows.start, columns + tile.columns.start
-        found.append(np.stack([rows, columns])[:, rows < columns])
-    first, second = np.concatenate(found, axis=1)
-    return first, second
+    above = float(ranks[:m].sum()) - m * (m + 1) / 2 - m * n / 2
+    return above / deviation, float(ndtr((above + 0.5) / deviation))
 
 
 def _excess(value: float, expected: float) -> float:

@@ -41,8 +41,10 @@ PROJECTIONS = 512
 _BINOMIAL = np.array([1, 4, 6, 4, 1], dtype=np.float32) / 16
 _TOGETHER = 16
 """Projections that are sorted at a time: 16 of 2 million descriptors take 130 MB."""
-_CHUNK = 64
-"""Images whose pyramids are in memory at a time."""
+_WORK_BYTES = 128 << 20
+"""Of the images whose pyramids are in memory at a time; one large image may take more."""
+_BYTES_PER_PIXEL = 80
+"""Of an image, while its pyramid is made: near seven arrays of three channels of float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,9 @@ def _descriptors(images: Images, sides: list[tuple[int, ...]], seed: int) -> lis
     places = [_places(len(images), side, seed, level) for level, side in enumerate(sides)]
     shape = (len(images), PATCHES, PATCH_PX, PATCH_PX, 3)
     levels = [np.empty(shape, dtype=np.float32) for _ in sides]
-    for start in range(0, len(images), _CHUNK):
-        part = slice(start, start + _CHUNK)
+    chunk = max(1, _WORK_BYTES // (_BYTES_PER_PIXEL * images.shape[1] * images.shape[2]))
+    for start in range(0, len(images), chunk):
+        part = slice(start, start + chunk)
         pyramid = laplacian_pyramid(images[part].astype(np.float32), len(sides))
         for level, blurred in enumerate(pyramid):
             levels[level][part] = _patches(blurred, places[level][part])

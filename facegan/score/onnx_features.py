@@ -7,6 +7,7 @@ What the file must be:
                  as a classifier's
     metadata     `facegan.mean` and `facegan.std`, three numbers each with commas between them:
                  the input is then (x - mean) / std
+    weights      in the file itself: none in files beside it (ONNX's external data)
 
 Images are resized by the rule `clean` (Pillow's bicubic on floats) to HxW, the aspect ratio given
 up. Numbers from two files compare with each other only if their bytes are the same, so the file's
@@ -16,6 +17,7 @@ sha256 stands beside each.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,19 @@ import torch
 from numpy.typing import NDArray
 
 from facegan.core.errors import MissingDependencyError, ScoreError
-from facegan.core.files import sha256_of_file
+from facegan.core.files import sha256_of
 from facegan.score.network import FeatureProtocol, Outputs, Pixels, check_pixels
 from facegan.score.resize import CLEAN
 
 SIZE_PX = 224
 """Side where the file leaves it free."""
+LEAST_PX, MOST_PX = 8, 1024
+"""Sides that a file may ask for: a few bytes could ask for more than there is memory."""
 MEAN_KEY, STD_KEY = "facegan.mean", "facegan.std"
 LOGITS = "logits"
+PACKAGES = ("onnx", "onnxruntime")
 _CPU_TILE = 16
+_HINT = "one input (N, 3, H, W) float32 in [0, 1], RGB; the first output is the feature"
 
 Floats = NDArray[np.float32]
 
@@ -44,16 +50,20 @@ class OnnxFeatures:
         path: the file; the module's docstring says what it must be.
 
     Raises:
-        MissingDependencyError: onnxruntime is not installed.
-        ScoreError: the file is missing, no ONNX file, or takes or gives something else.
+        MissingDependencyError: onnx or onnxruntime is not installed.
+        ScoreError: the file is missing, no ONNX file, not all in one file, or takes or gives
+            something else.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._session = _open(path)
+        self._session, self._sha256 = _open(path)
         self._input, height, width = _image_input(self._session, path)
         if height != width:
             raise _refused(path, f"its images are {width}x{height}: a square is needed")
+        if not LEAST_PX <= height <= MOST_PX:
+            room = f"{LEAST_PX} to {MOST_PX} pixels a side are possible"
+            raise _refused(path, f"its images are {width}x{height}: {room}")
         self._side = height
         names = [output.name for output in self._session.get_outputs()]
         self._outputs = names[:1] + [name for name in names[1:] if name == LOGITS]
@@ -91,10 +101,20 @@ class OnnxFeatures:
         except Exception as error:  # onnxruntime has its own classes, which change
             raise _refused(self._path, f"it fails on {len(images)} images") from error
         for output, rows in zip(self._outputs, found, strict=True):
-            if np.ndim(rows) < 2 or len(rows) != len(images):
-                shape = f"{output} has the shape {np.shape(rows)} for {len(images)} images"
-                raise _refused(self._path, f"{shape}: one row an image is needed")
+            self._check(output, rows, len(images))
         return [rows.reshape(len(images), -1).astype(np.float32) for rows in found]
+
+    def _check(self, output: str, rows: Any, count: int) -> None:
+        """Refuse what is no array of numbers with one row an image, D at least 1."""
+        if not isinstance(rows, np.ndarray) or rows.dtype.kind not in "biuf":
+            kind = f"an array of {rows.dtype}" if isinstance(rows, np.ndarray) else type(rows)
+            what = kind if isinstance(kind, str) else f"a {kind.__name__}"
+            raise _refused(self._path, f"{output} is {what}: an array of numbers is needed")
+        if rows.ndim < 2 or len(rows) != count:
+            shape = f"{output} has the shape {rows.shape} for {count} images"
+            raise _refused(self._path, f"{shape}: one row an image is needed")
+        if not rows.size:
+            raise _refused(self._path, f"{output} has the shape {rows.shape}: it holds no numbers")
 
     def _protocol(self) -> FeatureProtocol:
         """The sizes of the outputs are found by one black image: files may leave them free."""
@@ -104,7 +124,7 @@ class OnnxFeatures:
         return FeatureProtocol(
             name="onnx",
             network=self._path.name,
-            weights_sha256=sha256_of_file(self._path),
+            weights_sha256=self._sha256,
             official=False,
             resize=f"{side}x{side}, {CLEAN.words}",
             normalisation=f"[0, 1], mean {mean}, standard deviation {std}",
@@ -113,24 +133,62 @@ class OnnxFeatures:
         )
 
 
-def _open(path: Path) -> Any:
-    """A session of onnxruntime on the CPU."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise MissingDependencyError(
-            f"the features of {path} need onnxruntime, not installed here",
-            hint="pip install 'facegan[onnx]'",
-        )
+def _open(path: Path) -> tuple[Any, str]:
+    """A session of onnxruntime on the CPU, and the SHA-256 of the bytes that it was made of.
+
+    It gets the bytes and no path: it could read no other file if it wanted to.
+    """
+    for package in PACKAGES:
+        if importlib.util.find_spec(package) is None:
+            raise MissingDependencyError(
+                f"the features of {path} need {package}, not installed here",
+                hint="pip install 'facegan[onnx]'",
+            )
     import onnxruntime
 
-    if not path.is_file():
-        raise _refused(path, "there is no such file")
+    data = _bytes(path)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 4
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has its own classes, which change
         raise _refused(path, "it is no whole ONNX file, or not for this onnxruntime") from error
+    return session, sha256_of(data)
+
+
+def _bytes(path: Path) -> bytes:
+    """The file, once it is known to hold all its weights: else its hash would not tell them."""
+    import onnx
+
+    if not path.is_file():
+        raise _refused(path, "there is no such file")
+    try:
+        data = path.read_bytes()
+        model = onnx.ModelProto.FromString(data)
+    except OSError as error:
+        raise _refused(path, error.strerror or str(error)) from error
+    except Exception as error:  # protobuf has its own classes, which change
+        raise _refused(path, "it is no whole ONNX file") from error
+    if any(one.external_data or one.data_location for one in _tensors(model, onnx.TensorProto)):
+        raise _refused(
+            path,
+            "weights of it are in other files: save it as one file",
+            hint=f"onnx.save(onnx.load({path.name!r}), {path.stem + '-whole.onnx'!r}) in Python, "
+            "in its folder",
+        )
+    return data
+
+
+def _tensors(message: Any, kind: type) -> Iterator[Any]:
+    """All tensors of a message of protobuf, those of nodes, branches and functions too."""
+    if isinstance(message, kind):
+        yield message
+        return
+    for field, value in message.ListFields():
+        if field.message_type is not None:
+            for part in [value] if hasattr(value, "ListFields") else value:
+                yield from _tensors(part, kind)
 
 
 def _image_input(session: Any, path: Path) -> tuple[str, int, int]:
@@ -161,6 +219,5 @@ def _channels(text: str, key: str, path: Path) -> Floats:
     return values.reshape(3, 1, 1)
 
 
-def _refused(path: Path, why: str) -> ScoreError:
-    hint = "one input (N, 3, H, W) float32 in [0, 1], RGB; the first output is the feature"
+def _refused(path: Path, why: str, hint: str = _HINT) -> ScoreError:
     return ScoreError(f"cannot take features from {path}: {why}", hint=hint)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from facegan.score.network import FeatureProtocol
-from facegan.score.verdict import Diagnosis
+if TYPE_CHECKING:
+    from facegan.score.network import FeatureProtocol
+    from facegan.score.verdict import Diagnosis
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +94,20 @@ class Report:
             "seconds": round(self.seconds, 3),
             "images_per_s": round(self.images_per_s, 3),
         }
+
+
+def shown(value: float | None) -> str:
+    """A number of a table: three digits that matter, nothing where there is none.
+
+    >>> shown(0.01234), shown(12.345), shown(1234.5), shown(None)
+    ('0.0123', '12.3', '1,234', '')
+    """
+    if value is None:
+        return ""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 1 else f"{value:.3g}"

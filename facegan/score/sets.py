@@ -118,7 +118,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """PNG, JPEG or WebP files of a folder and those below it, by name."""
+    """PNG, JPEG or WebP files of a folder and those below it, in an order drawn by a seed."""
 
     name: str
     paths: tuple[Path, ...]
@@ -146,8 +146,8 @@ def pictures(folder: Path, *, limit: int | None = None, seed: int = 0) -> Pictur
 
     Args:
         folder: searched with all folders below it.
-        limit: take so many, chosen by `seed`; all of them by default.
-        seed: of the choice, 0 or more.
+        limit: take so many; all of them by default.
+        seed: of their order, 0 or more: the first of them stand for all in some measures.
 
     Raises:
         ScoreError: there is no such folder, no picture in it, one that cannot be read, or pictures
@@ -161,9 +161,9 @@ def pictures(folder: Path, *, limit: int | None = None, seed: int = 0) -> Pictur
     if not found:
         kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
         raise ScoreError(f"no pictures in {folder}: files ending in {kinds} are looked for")
-    if limit is not None and limit < len(found):
-        chosen = np.random.default_rng(seed).permutation(len(found))[:limit]
-        found = [found[place] for place in sorted(chosen)]
+    # A part of a folder that is sorted by person would be no sample of it.
+    order = np.random.default_rng(seed).permutation(len(found))
+    found = [found[place] for place in order[:limit]]
     try:
         content = _hash_of(_parallel(sha256_of_file, found))
     except OSError as error:

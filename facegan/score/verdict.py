@@ -8,7 +8,6 @@ often they are right on sets of known truth.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -16,9 +15,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from facegan.score.bins import Bins, bins
-from facegan.score.distances import Doubles, check_features, check_pair, neighbours
+from facegan.score.birthday import DUPLICATE, Birthday, birthday
+from facegan.score.distances import Doubles, Indices, check_features, check_pair, neighbours
 from facegan.score.manifold import Manifold, manifolds
-from facegan.score.memorisation import DUPLICATE, Birthday, Copies, birthday, copies
+from facegan.score.memorisation import Copies, check_mirrored, copies
+from facegan.score.verdict_words import cannot_tell, praise, why
 
 Verdict = Literal[
     "healthy",
@@ -77,6 +78,10 @@ class Figures:
     """At k = 3 and 5, of at most as many samples as training faces."""
     precision_expected: float
     """What unseen faces reach at k = 5."""
+    trained_on: bool
+    """Whether `train` is what the generator was trained on."""
+    mirrored: bool
+    """Whether copies were looked for among mirror images too."""
 
     @property
     def precision_ratio(self) -> float:
@@ -89,6 +94,11 @@ class Figures:
         return self.precision_ratio < NOISY or self.manifolds[-1].density < SPARSE
 
     @property
+    def plainly_copied(self) -> bool:
+        """Whether there are copies that hold without held-out faces."""
+        return self.copies.memorised >= MEMORISED
+
+    @property
     def copied(self) -> bool:
         """Whether there are copies of training faces, as they are or disturbed."""
         unseen = self.copies.unseen
@@ -99,7 +109,12 @@ class Figures:
             and unseen.distance_ratio < NEARER
             and unseen.nearest_share < SELDOM * unseen.nearest_expected
         )
-        return self.copies.memorised >= MEMORISED or prefers_known
+        return self.plainly_copied or prefers_known
+
+    @property
+    def held_out_needed(self) -> int:
+        """Below so many the distance to held-out faces decides nothing."""
+        return FEW_HELD_OUT
 
     @property
     def few(self) -> bool:
@@ -107,10 +122,24 @@ class Figures:
         support = self.birthday.support
         return support is not None and support < FEW * self.train_used
 
+    @property
+    def faults(self) -> tuple[Verdict, ...]:
+        """The rules that hold, in their order."""
+        rules: tuple[tuple[Verdict, bool], ...] = (
+            ("memorised", self.copied),
+            ("few distinct outputs", self.few),
+            ("noisy", self.off_faces),
+            ("within-mode collapse", self.bins.spread < NARROW),
+            ("between-mode collapse", self.bins.missing > MISSING),
+        )
+        return tuple(verdict for verdict, holds in rules if holds)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         found = asdict(self) | {"precision_ratio": self.precision_ratio}
         found["copies"]["authenticity"] = self.copies.authenticity
+        found["copies"]["authentic"] = asdict(self.copies.authentic)
+        found["copies"]["authentic_expected"] = asdict(self.copies.authentic_expected)
         found["copies"]["memorised"] = self.copies.memorised
         return found
 
@@ -138,7 +167,13 @@ class Diagnosis:
 
 
 def judge(
-    train: ArrayLike, samples: ArrayLike, held_out: ArrayLike | None = None, *, seed: int = 0
+    train: ArrayLike,
+    samples: ArrayLike,
+    held_out: ArrayLike | None = None,
+    *,
+    seed: int = 0,
+    trained_on: bool = True,
+    mirrored: ArrayLike | None = None,
 ) -> Diagnosis:
     """Say whether samples are healthy, collapsed, copied or noise.
 
@@ -150,18 +185,28 @@ def judge(
         held_out: (H, D) of faces it was not trained on, at least 2; 50 or more are good. None
             leaves out what needs them, and says so.
         seed: of all that is drawn.
+        trained_on: False where `train` are real images that may be others than the generator was
+            trained on: the sentences then claim no more than that.
+        mirrored: (N, D) features of `train` mirrored, in its order. A training that flips its
+            faces may make mirrored copies, which are no copies by their features without these.
 
     Raises:
-        ScoreError: a set has too few rows, another shape, or values that are not finite.
+        ScoreError: a set has too few rows or too few that differ, another shape, or values that
+            are not finite; most of the held-out faces are training faces.
     """
     generator = np.random.default_rng(seed)
-    known = check_features(train, "the training faces", LEAST)
+    name = "the training faces" if trained_on else "the real images"
+    known = check_features(train, name, LEAST)
     made = check_features(samples, "the samples", LEAST)
-    check_pair(made, known, ("the samples", "the training faces"))
+    check_pair(made, known, ("the samples", name))
     fresh = None if held_out is None else check_features(held_out, "the held-out faces", 2)
+    flipped = None if mirrored is None else check_mirrored(mirrored, known, name)
     counts = len(known), len(made), 0 if fresh is None else len(fresh)
-    known, made = _some(known, MOST, generator), _some(made, MOST, generator)
-    near = copies(known, made, fresh)
+    drawn = _drawn(len(known), MOST, generator)
+    known, made = known[drawn], made[_drawn(len(made), MOST, generator)]
+    flipped = None if flipped is None else flipped[drawn]
+    near = copies(known, made, fresh, mirrored=flipped, name=name)
+    alike = made[_drawn(len(made), len(known), generator)]
     figures = Figures(
         *counts,
         len(known),
@@ -169,114 +214,19 @@ def judge(
         copies=near,
         birthday=birthday(made, DUPLICATE * near.spacing),
         bins=bins(known, made, seed=seed),
-        manifolds=manifolds(known, _some(made, len(known), generator), (3, 5)),
+        manifolds=manifolds(known, alike, (3, 5)),
         precision_expected=_own_precision(known, 5),
+        trained_on=trained_on,
+        mirrored=flipped is not None,
     )
-    faults = tuple(_faults(figures))
+    faults = figures.faults
     return Diagnosis(
-        verdict=faults[0][0] if faults else "healthy",
-        sentences=tuple(why for _, why in faults) or _praise(figures),
-        cannot_tell=tuple(_cannot_tell(figures)),
+        verdict=faults[0] if faults else "healthy",
+        sentences=tuple(why(fault, figures) for fault in faults) or tuple(praise(figures)),
+        cannot_tell=tuple(cannot_tell(figures)),
         figures=figures,
         seed=seed,
     )
-
-
-def _faults(figures: Figures) -> Iterator[tuple[Verdict, str]]:
-    """The rules in their order: what holds, and why."""
-    if figures.copied:
-        yield "memorised", _of_copies(figures.copies)
-    if figures.few:
-        yield "few distinct outputs", _of_repeats(figures)
-    if figures.off_faces:
-        found = figures.manifolds[-1]
-        yield (
-            "noisy",
-            f"samples lie off the faces: {found.precision:.0%} of them are near a training face, "
-            f"of real faces that were left aside {figures.precision_expected:.0%}; and they have "
-            f"{found.density:.0%} as many training faces around them as those",
-        )
-    if figures.bins.spread < NARROW:
-        yield (
-            "within-mode collapse",
-            "the samples of each kind of face differ too little from each other: they spread "
-            f"{figures.bins.spread:.0%} as wide as the training faces of that kind",
-        )
-    if figures.bins.missing > MISSING:
-        yield (
-            "between-mode collapse",
-            f"whole kinds of faces are missing: {figures.bins.missing:.0%} of the training faces "
-            "are of kinds that are not a third as common among the samples",
-        )
-
-
-def _of_copies(found: Copies) -> str:
-    texts = []
-    if found.memorised >= MEMORISED:
-        texts.append(
-            f"about {found.memorised:.0%} of the samples are copies of training faces: "
-            f"{found.close.value:.0%} are nearer to one than half of the way to its neighbour, "
-            f"where {found.close_expected.value:.0%} would be by chance"
-        )
-    if found.unseen:
-        texts.append(
-            f"the samples' distance to training faces is {found.unseen.distance_ratio:.0%} of what "
-            "it would be if they knew these no better than the held-out ones; "
-            f"{found.unseen.nearest_share:.0%} of them have a held-out face as their nearest, "
-            f"where {found.unseen.nearest_expected:.0%} would by chance"
-        )
-    return "; and ".join(texts)
-
-
-def _of_repeats(figures: Figures) -> str:
-    found = figures.birthday
-    return (
-        f"there are only about {found.support:,.0f} different outputs beside "
-        f"{figures.train_used:,} training faces: {found.samples:,} samples show {found.distinct:,}"
-    )
-
-
-def _praise(figures: Figures) -> tuple[str, ...]:
-    precision, found = figures.manifolds[-1].precision, figures.copies
-    few_copies = (
-        f"about {found.memorised:.0%} of the samples are copies of training faces, too few to name "
-        "the verdict"
-    )
-    no_copies = (
-        f"they are no copies: {found.copied.value:.0%} are nearer to a training face than that "
-        f"face's neighbour is, and {found.copied_expected.value:.0%} of real faces are"
-    )
-    return (
-        f"the samples lie where faces are: {precision:.0%} of them, and "
-        f"{figures.precision_expected:.0%} of real faces that were left aside",
-        f"all kinds of training faces are among them but for {figures.bins.missing:.0%}, spread "
-        f"{figures.bins.spread:.0%} as wide",
-        few_copies if found.close.low > found.close_expected.high else no_copies,
-        f"there are more than {figures.birthday.support_low:,.0f} different outputs",
-    )
-
-
-def _cannot_tell(figures: Figures) -> Iterator[str]:
-    if not figures.held_out:
-        yield (
-            "whether the samples are nearer to the training faces than to other faces of their "
-            "kind, short of plain copies: no faces were held out of the training"
-        )
-    elif figures.held_out < FEW_HELD_OUT:
-        yield (
-            "whether the samples prefer the training faces, short of plain copies: only "
-            f"{figures.held_out} faces were held out of the training"
-        )
-    if figures.birthday.support is None:
-        yield (
-            f"whether there are more than {figures.birthday.support_low:,.0f} different outputs: "
-            f"no two of {figures.samples_used:,} samples are alike"
-        )
-    if figures.train_used < figures.train:
-        yield (
-            f"whether samples are copies of the training faces beyond the {figures.train_used:,} "
-            "that were drawn"
-        )
 
 
 def _own_precision(known: Doubles, k: int) -> float:
@@ -287,7 +237,9 @@ def _own_precision(known: Doubles, k: int) -> float:
     return len(np.unique(neighbours(known, known, k, exclude_self=True)[0])) / len(known)
 
 
-def _some(points: Doubles, most: int, generator: np.random.Generator) -> Doubles:
-    if len(points) <= most:
-        return points
-    return points[np.sort(generator.choice(len(points), most, replace=False))]
+def _drawn(count: int, most: int, generator: np.random.Generator) -> Indices | slice:
+    """Which of `count` rows are looked at."""
+    if count <= most:
+        return slice(None)
+    drawn: Indices = np.sort(generator.choice(count, most, replace=False))
+    return drawn

@@ -41,7 +41,7 @@ def facegan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("facegan.score.measure.PAIRS", 10)
+    monkeypatch.setattr("facegan.score.measure_pixels.PAIRS", 10)
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
 
     def run(*args: str, env: dict[str, str] | None = None) -> Done:
@@ -102,7 +102,7 @@ def test_a_run_is_judged_without_a_network(facegan: Run, home: Path) -> None:
     )
     assert result["verdict"]
     assert result["sets"]["held_out"]["images"] == 30
-    assert [one["what"] for one in result["left_out"]] == ["Inception Score", "KID and FID"]
+    assert [one["what"] for one in result["left_out"]] == ["KID and FID", "Inception Score"]
     assert all("--features none" in one["why"] for one in result["left_out"])
     run = home / "runs/00001-32px"
     stored = json.loads((run / "scores.json").read_bytes())
@@ -141,6 +141,7 @@ def test_inceptions_measures_stand_beside_the_real_faces(facegan: Run, tmp_path:
     assert result["features"] == "fid2015"
     assert not result["protocols"]["fid2015"]["official"]
     assert "unofficial weights" in result["warnings"][0]
+    assert result["measures"][0]["name"] == "kid"
     (whole,) = (one for one in result["measures"] if one["name"] == "inception_score")
     assert whole["real"] is not None
     assert whole["low"] <= whole["value"] <= whole["high"]
@@ -199,6 +200,46 @@ def test_unless_scored_measures_once(facegan: Run, home: Path) -> None:
 
 
 @pytest.mark.usefixtures("home")
+def test_unless_scored_measures_what_is_another_measurement(facegan: Run, tmp_path: Path) -> None:
+    write(tmp_path / "b", tiles(60, seed=2))
+    first = ("score", *OFFLINE, "--samples", "60", "--unless-scored", "--json")
+    facegan(*first)
+    for other in (("--against", "b"), ("--seed", "1"), ("--splits", "5"), ("--raw",)):
+        again = json.loads(facegan(*first, *other).stdout)["result"]
+        known = json.loads(facegan(*first, *other).stdout)["result"]
+        assert again == known
+    scores = json.loads((tmp_path / "data/runs/00001-32px/scores.json").read_bytes())["scores"]
+    assert len(scores) == 5
+    assert facegan(*first, "--against", "nowhere").returncode == 3
+
+
+def test_a_dry_run_fetches_nothing(facegan: Run, home: Path) -> None:
+    done = facegan("score", "--samples", "60", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "would be fetched first (91 MiB)" in json.loads(done.stdout)["result"]["features"]
+    assert not (home.parent / "cache").exists()
+
+
+def test_shards_and_folders_take_samples_and_refuse_what_is_for_generators(
+    facegan: Run, home: Path
+) -> None:
+    done = facegan("score", str(home / "shards"), "--samples", "60", *OFFLINE, "--json")
+    assert json.loads(done.stdout)["result"]["samples"] == 60
+    refused = facegan("score", str(home / "shards"), "--raw", *OFFLINE)
+    assert refused.returncode == 2
+    assert "--raw is for generators" in refused.stderr
+
+
+def test_pictures_from_elsewhere_are_not_called_copies_of_training_faces(
+    facegan: Run, home: Path
+) -> None:
+    write(home.parent / "foreign", tiles(60, seed=9))
+    done = facegan("score", "foreign", *OFFLINE)
+    assert "verdict: " in done.stdout
+    assert "training face" not in done.stdout.split("verdict: ")[1]
+
+
+@pytest.mark.usefixtures("home")
 def test_auto_without_weights_or_a_network_says_what_is_left_out(facegan: Run) -> None:
     nowhere = {"https_proxy": "http://127.0.0.1:9", "no_proxy": ""}
     done = facegan("score", "--samples", "60", env=nowhere)
@@ -218,7 +259,7 @@ def test_bad_input_is_one_clear_sentence(facegan: Run, tmp_path: Path) -> None:
     (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04 cut short")
     for words, exit_code, sentence in (
         (("empty",), 3, "no pictures in empty"),
-        (("mixed",), 3, "of different sizes: 0000.png has 32x32 px, z.png 64x64 px"),
+        (("mixed",), 3, "z.png 64x64 px"),
         (("nobody",), 3, "no run 'nobody'"),
         (("--against", "nowhere"), 3, "--against is nowhere"),
         (("--features", "resnet"), 2, "--features is 'resnet'"),

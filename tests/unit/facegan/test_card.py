@@ -177,14 +177,33 @@ def test_scores_are_shown_with_their_protocol_and_else_called_not_measured(
         ],
         "samples": 5000, "protocols": {"fid2015": {"weights_sha256": "c" * 64}},
         "verdict": "healthy", "diagnosis": {"sentences": ["Nothing is wrong."]},
+        "sets": {"real": {"name": "training faces", "images": 1200, "content": "ab" * 32}},
         "warnings": ["few samples"], "created_at": "2026-01-02T03:04:05+00:00",
     }  # fmt: skip
     page = render(replace(card, scores=(record,)))
     assert "Not measured" not in page
-    assert "| KID x 1,000 | 12.35 | 11 to 13.5 |  | 5000 | fid2015, weights cccccccc…" in page
-    assert "| MS-SSIM of pairs | 0.68 |  | 0.61 | 5000 | pixels | 2026-01-02 |" in page
-    assert "Verdict: **healthy**. Nothing is wrong." in page
+    faces = "1,200 images: training faces, content abababab…"
+    weights = "fid2015, weights cccccccc…"
+    assert f"| KID x 1,000 | 12.35 | 11 to 13.5 |  | 5000 | {faces} | {weights}" in page
+    assert f"| MS-SSIM of pairs | 0.68 |  | 0.61 | 5000 | {faces} | pixels | 2026-01-02 |" in page
+    assert f"Verdict: **healthy** (5,000 samples beside {faces}). Nothing is wrong." in page
     assert "- few samples" in page
+
+
+def test_scores_beside_other_images_or_of_other_numbers_are_told_apart(
+    workspace: Workspace,
+) -> None:
+    measure = {"label": "FID", "value": 9.5, "features": "fid2015"}
+    other = {"name": "a|<b>", "images": 40, "content": "cd" * 32}
+    records = [
+        {"measures": [measure], "samples": 5000, "sets": {"real": other}, "verdict": "noisy"},
+        {"measures": [measure], "samples": 500, "sets": {"real": None}, "verdict": None},
+    ]
+    page = render(replace(card_of(workspace), scores=records))
+    named = "40 images: a\\|&lt;b&gt;, content cdcdcdcd…"
+    assert f"| FID | 9.5 |  |  | 5000 | {named} | fid2015 |" in page
+    assert "| FID | 9.5 |  |  | 500 | no images | fid2015 |" in page
+    assert f"Verdict: **noisy** (5,000 samples beside {named})." in page
 
 
 def test_long_tables_are_summed_up(workspace: Workspace) -> None:

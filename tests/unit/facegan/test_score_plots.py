@@ -101,7 +101,7 @@ CASES = {
 
 
 @cache
-def some_pairs(ratios=(0.0, 0.5, 0.999, 1.0, 0.7, 1.2, 13.0, 1.1), sizes=(64, 128)):
+def some_pairs(ratios=(0.0, 0.4999, 0.999, 0.5, 0.3, 1.2, 13.0, 1.1), sizes=(64, 128)):
     images = [
         [portrait.image for portrait in portraits(2, seed, size_px=size)]
         for seed, size in enumerate(sizes)
@@ -127,10 +127,22 @@ def history(iterations=(1000, 2000, 20_000), protocol=INCEPTION):
                 {"name": "precision_k5", "value": iteration / 40_000, "features": protocol.name},
                 {"name": "recall_k5", "value": iteration / 50_000, "features": protocol.name},
             ],
-            "protocols": {protocol.name: protocol.as_dict()},
+            "protocols": {protocol.name: protocol.as_dict(), "fixed": FIXED.as_dict()},
+            "samples": 5000,
+            "sets": {"real": {"name": "data/shards", "images": 1200, "content": "1"}},
         }
         for iteration in iterations
     ]
+
+
+OTHERWISE = (
+    {"raw": True},
+    {"samples": 500},
+    {"sets": {"real": {"name": "data/shards", "images": 1200, "content": "2"}}},
+    {"sets": {"real": None}},
+    {"sets": {}},
+)
+"""What makes a record one that compares with no other."""
 
 
 def titles(figure):
@@ -216,15 +228,17 @@ def test_pictures_that_are_not_square_keep_their_shape():
     assert figure.axes[0].get_window_extent().size == pytest.approx((81, 162))
 
 
-def test_ratios_below_1_are_marked_in_colour_and_words():
+def test_ratios_below_half_are_marked_in_colour_and_words():
     figure = scores_figure(CASES["pixels alone"], some_pairs())
-    marked = ["0.00 < 1", "0.50 < 1", "0.99 < 1", "0.70 < 1"]
-    plain = ["1.00", "1.20", "13.00", "1.10"]
+    marked = ["0.00 < 0.5", "0.49 < 0.5", "0.30 < 0.5"]
+    plain = ["0.50", "0.99", "1.20", "13.00", "1.10"]
     colours = {text.get_text(): to_hex(text.get_color()) for text in figure.texts}
     assert {colours[text] for text in marked} == {ORANGE}
     assert ORANGE not in {colours[text] for text in plain}
     frames = [to_hex(axes.spines["top"].get_edgecolor()) for axes in figure.axes[:16]]
-    assert frames.count(ORANGE) == 8
+    assert frames.count(ORANGE) == 6
+    caption = "Orange: below 0.5, where copies lie; many new faces lie below 1."
+    assert any(text.endswith(caption) for text in texts(figure))
     assert {"Most alike", "At random"} <= set(texts(figure))
 
 
@@ -250,11 +264,26 @@ def test_earlier_records_of_the_same_features_are_a_named_path():
     past += history((7000,), replace(INCEPTION, weights_sha256="cd"))
     past += [{"iteration": 3, "measures": [{"name": "inception_score", "value": 2.0}]}]
     past += [history((9000,))[0] | {"iteration": None}]
+    past += [history((9000,))[0] | change for change in OTHERWISE]
     axes = panel(scores_figure(FULL, history=past), "Precision and recall")
     recall, precision = lines(axes)["by iteration"].get_data()
     assert list(recall) == pytest.approx([0.02, 0.2, 0.4])
     assert list(precision) == pytest.approx([0.025, 0.25, 0.5])
     assert {text.get_text() for text in axes.texts} == {"1,000", "10,000", "20,000"}
+
+
+def test_earlier_records_of_raw_weights_are_the_path_of_raw_weights():
+    raw = replace(FULL, samples=replace(FULL.samples, about={"raw": True}))
+    past = [*history((1000,)), *(one | {"raw": True} for one in history((20_000,)))]
+    axes = panel(scores_figure(raw, history=past), "Precision and recall")
+    assert {text.get_text() for text in axes.texts} == {"20,000"}
+
+
+def test_a_path_of_the_fixed_feature_holds_no_record_of_a_network():
+    alone = CASES["no network"]
+    past = [*history((1000,), FIXED), *history((2000,), INCEPTION)]
+    axes = panel(scores_figure(alone, history=past), "Precision and recall")
+    assert {text.get_text() for text in axes.texts} == {"1,000"}
 
 
 def test_splits_have_their_mean_and_the_real_images_beside_them():
@@ -271,7 +300,7 @@ def test_splits_have_their_mean_and_the_real_images_beside_them():
 
 def test_numbers_have_intervals_and_the_real_images_value():
     shown = texts(scores_figure(FULL))
-    for text in ("12.3", "10.9 to 13.8", "share with one face", "0.874", "0.840 to 0.902", "0.982"):
+    for text in ("12.3", "10.9 to 13.8", "share with one face", "0.874", "0.84 to 0.902", "0.982"):
         assert text in shown
 
 

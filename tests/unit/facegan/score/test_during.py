@@ -13,10 +13,10 @@ from facegan.core.events import Note
 from facegan.core.files import sha256_of
 from facegan.core.shards import open_index
 from facegan.models import Generator
-from facegan.score import during, inception
+from facegan.score import during, inception, weights
 from facegan.score.during import Yardstick, cached_inception, open_scoring
 from facegan.score.network import FeatureProtocol, Outputs
-from facegan.score.weights import WeightsFile
+from facegan.score.weights import Published, WeightsFile, cache_dir
 
 
 class Blocks:
@@ -105,18 +105,19 @@ def test_nothing_is_fetched_for_a_score(monkeypatch, tmp_path):
     damaged.parent.mkdir(parents=True)
     with damaged.open("wb") as file:
         file.truncate(during.FID_INCEPTION.bytes)
-    monkeypatch.setattr(during, "sha256_of_file", lambda _: "0" * 64)
+    monkeypatch.setattr(weights.files, "sha256_of_file", lambda _: "0" * 64)
     assert cached_inception(torch.device("cpu")) is None
     assert list(damaged.parent.iterdir()) == [damaged]
 
 
-def test_weights_that_are_cached_are_taken(monkeypatch, tmp_path):
+@pytest.mark.parametrize("name", ["w.pth", "v.pth"])
+def test_weights_that_are_cached_are_taken_under_any_name(monkeypatch, tmp_path, name):
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
-    published = during.FID_INCEPTION.__class__("w.pth", "", sha256_of(b"weights"), 7)
+    published = Published("w.pth", "", sha256_of(b"weights"), 7, mirrors=("https://x/v.pth",))
     monkeypatch.setattr(during, "FID_INCEPTION", published)
     calls = []
     monkeypatch.setattr(inception, "open_network", lambda *words: calls.append(words) or Blocks())
-    path = during._weights_path()
+    path = cache_dir() / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"weights")
     device = torch.device("cpu")

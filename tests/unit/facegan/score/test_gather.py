@@ -58,6 +58,7 @@ def test_each_image_is_read_once_and_passes_the_network_once():
     stack, network = Stack(noise(300)), Network()
     found = gather(stack, network, clock=clock(), batch=32)
     assert network.seen == 300
+    assert stack.reads.pop(0) == (0, 1)  # to know their size
     assert sum(count for _, count in stack.reads) == 300
     assert len(found) == len(found.features) == len(found.logits) == len(found.pixels) == 300
     assert np.array_equal(found.pixels, stack.images)

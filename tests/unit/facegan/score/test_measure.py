@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from facegan.core.errors import ScoreError
-from facegan.score import measure as room
+from facegan.score import measure_pixels as room
+from facegan.score.found import Settings
 from facegan.score.gather import Gathered
-from facegan.score.measure import FEW_REAL, Settings, all_measures
+from facegan.score.measure import FEW_REAL, STEPS, all_measures
 from facegan.score.network import FeatureProtocol
 
 
@@ -42,9 +42,12 @@ def test_with_a_network_everything_is_measured():
     )
     names = ["inception_score", "inception_score_as_real", "kid", "fid", "swd", "spectrum"]
     names += ["ms_ssim", "one_face"]
+    names += ["authenticity", "close_copies", "distance_ratio", "copies_z", "ndb"]
+    names += ["missing", "spread"]
     names += [f"{name}_k{k}" for name in ("precision", "recall", "density", "coverage")
               for k in (3, 5)]  # fmt: skip
-    assert sorted(by_name(found)) == sorted(names)
+    assert set(by_name(found)) - {"distinct"} == set(names)
+    assert found.measures[0].name == "kid"
     assert not found.left_out
     assert diagnosis.verdict
     assert by_name(found)["precision_k3"].features == "fake"
@@ -126,8 +129,63 @@ def test_each_warning_is_said_once():
     assert len(set(found.warnings)) == len(found.warnings)
 
 
-def test_features_of_two_networks_are_refused():
+def test_what_these_images_do_not_allow_is_left_out_and_the_rest_measured():
     real = gathered(80, 1)
     other = Gathered(real.fixed, real.features[:, :5], real.logits, real.pixels)
-    with pytest.raises(ScoreError, match="dimensions"):
-        all_measures(gathered(80), other, None, WITH, lambda _: 1)
+    found, diagnosis = all_measures(gathered(80), other, None, WITH, lambda _: 1)
+    assert "dimensions" in left_out(found)["KID"]
+    assert "swd" in by_name(found)
+    assert diagnosis is not None
+    same = Gathered(np.repeat(real.fixed[:1], 80, axis=0), real.features, real.logits, real.pixels)
+    found, diagnosis = all_measures(gathered(80), same, None, WITH, lambda _: 1)
+    assert diagnosis is None
+    assert "copies, collapse and the verdict" in left_out(found)
+
+
+def test_a_handful_of_samples_gets_what_a_handful_allows():
+    found, _ = all_measures(gathered(4), gathered(80, 1), None, WITH, lambda _: 1)
+    assert "precision, recall, density and coverage" in left_out(found)
+    assert {"swd", "ms_ssim", "one_face", "inception_score"} <= set(by_name(found))
+
+
+def test_coverage_does_not_grow_with_the_number_of_samples():
+    """Samples of a half of the faces' range cover about half, however many there are."""
+    rng = np.random.default_rng(0)
+    real = gathered(100, 1)
+    half = rng.normal(size=(4000, 8)).astype(np.float32)
+    half[:, 0] = np.abs(half[:, 0])
+    values = []
+    for count in (100, 4000):
+        samples = gathered(count)
+        samples.features[...] = half[:count]
+        found, _ = all_measures(samples, real, None, WITH, lambda _: 1)
+        values.append(by_name(found)["coverage_k5"].value)
+        assert by_name(found)["coverage_k5"].details["generated"] == 100
+    assert values[1] == pytest.approx(values[0], abs=0.15)
+
+
+def test_shares_have_intervals():
+    found, _ = all_measures(gathered(120), gathered(80, 1), gathered(40, 2), WITH, lambda _: 1)
+    for name in ("precision_k3", "recall_k5", "coverage_k3", "authenticity", "one_face", "kid"):
+        one = by_name(found)[name]
+        assert one.low <= one.value <= one.high, name
+        assert one.low < one.high, name
+
+
+def test_the_seed_reaches_what_is_drawn():
+    sets = gathered(120), gathered(80, 1)
+    results = [
+        by_name(all_measures(*sets, None, Settings(2, seed, PROTOCOL), lambda _: 1)[0])
+        for seed in (1, 1, 2)
+    ]
+    for name in ("ms_ssim", "swd"):
+        assert results[0][name].value == results[1][name].value != results[2][name].value
+    assert [one["kid"].details["seed"] for one in results] == [1, 1, 2]
+
+
+def test_each_step_is_told():
+    told = []
+    all_measures(
+        gathered(60), gathered(60, 1), None, WITH, lambda _: 1, done=lambda: told.append(1)
+    )
+    assert len(told) == STEPS

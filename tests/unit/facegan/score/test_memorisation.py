@@ -1,4 +1,4 @@
-"""Copies by hand on lines and grids, and the birthday test where the number of outputs is known."""
+"""Copies by hand on lines and grids, as they are and mirrored."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
 
 from facegan.core.errors import ScoreError
-from facegan.score.memorisation import CLOSE, birthday, copies, share
+from facegan.score.memorisation import CLOSE, copies, share
 
 LINE = np.array([[0.0], [1.0], [2.0], [4.0], [8.0]])
 """Neighbours are 1, 1, 1, 2 and 4 away."""
@@ -103,46 +104,88 @@ def test_training_faces_that_are_there_twice_count_once():
     )
 
 
-@settings(max_examples=15, deadline=None)
-@given(st.integers(2, 80), st.integers(0, 100))
-def test_birthday_finds_the_number_of_equally_frequent_outputs(outputs, seed):
-    """Each output 8 times: m * 28 pairs of 8 m * (8 m - 1) / 2, so a little above m."""
-    rows = np.repeat(100 * np.eye(outputs), 8, axis=0)
-    rows += np.random.default_rng(seed).uniform(-0.1, 0.1, rows.shape) / outputs
-    found = birthday(rows, 1.0)
-    assert found.distinct == outputs
-    assert found.pairs == 28 * outputs
-    assert found.support == pytest.approx((8 * outputs - 1) / 7)
-
-
-def test_birthday_estimates_outputs_drawn_at_random():
-    outputs = np.random.default_rng(0).normal(size=(500, 16))
-    drawn = outputs[np.random.default_rng(1).integers(500, size=600)]
-    found = birthday(drawn, 1e-3)
-    assert found.support == pytest.approx(500, rel=0.15)
-    assert found.support_low < 500
-    assert found.distinct < 400
-
-
-def test_birthday_without_pairs_gives_a_lower_bound():
-    found = birthday(normal(100, 0), 1e-6)
-    assert found.pairs == 0
-    assert found.support is None
-    assert found.distinct == 100
-    assert found.support_low == pytest.approx(4950 / 3.689, rel=1e-3)
-
-
-def test_birthday_of_one_output():
-    found = birthday(np.ones((50, 3)), 0.1)
-    assert (found.distinct, found.support) == (1, 1)
-
-
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=200))
 def test_interval_holds_the_share(values):
     found = share(np.array(values))
     assert 0 <= found.low <= found.value + 1e-12
     assert found.value - 1e-12 <= found.high <= 1
+
+
+def test_shares_of_samples_that_are_no_copies_have_the_interval_turned_over():
+    found = copies(LINE, [[9.0], [11.0], [13.0]])
+    assert found.authentic.value == found.authenticity == pytest.approx(1 / 3)
+    assert found.authentic.low == 1 - found.copied.high
+    assert found.authentic.high == 1 - found.copied.low
+    assert found.authentic_expected.value == pytest.approx(4 / 5)
+
+
+def test_mirrored_copies_are_copies_where_the_mirrored_faces_are_known():
+    train = normal(60, 0)
+    made = -train[:40]
+    assert copies(train, made, normal(30, 1)).memorised < 0.1
+    found = copies(train, made, normal(30, 1), mirrored=-train)
+    assert found.memorised == 1
+    assert found.authenticity == found.unseen.distance_ratio == found.unseen.nearest_share == 0
+    assert found.unseen.nearest_expected == pytest.approx(30 / 150)
+
+
+def test_neighbours_are_others_and_their_mirror_images_but_never_the_own():
+    """1 is 2 from its own image, but 4 from 5, so 1.5 from it is close."""
+    line = np.array([[1.0], [5.0], [10.0], [16.0]])
+    found = copies(line, [[-2.5], [-3.0], [0.9]], mirrored=-line)
+    assert found.copied.value == 1
+    assert found.close.value == pytest.approx(2 / 3)
+    assert found.spacing == 4.5
+
+
+def test_expected_shares_with_mirrored_faces_by_hand():
+    """1 is 4 from 5, whose next is 5 away; 5 is 4 from 1, whose next is 9 away; 10 is 5 from 5,
+    with 4; 16 is 6 from 10, with 5."""
+    line = np.array([[1.0], [5.0], [10.0], [16.0]])
+    found = copies(line, [[9.0]], mirrored=-line)
+    assert found.copied_expected.value == 0.5
+    assert found.close_expected.value == pytest.approx(1 / 4)
+
+
+def test_honest_samples_are_as_expected_among_mirrored_faces_too():
+    train, samples, held_out = normal(400, 0), normal(500, 1), normal(200, 2)
+    for faces in (None, held_out):
+        found = copies(train, samples, faces, mirrored=-train)
+        assert found.copied.value == pytest.approx(found.copied_expected.value, abs=0.08)
+        assert found.memorised < 0.03
+    assert found.unseen.distance_ratio == pytest.approx(1, abs=0.05)
+    assert found.unseen.nearest_share == pytest.approx(200 / 1000, abs=0.06)
+
+
+def test_faces_whose_mirror_images_are_training_faces_count_once():
+    """A folder that was doubled by mirroring, with features that are alike but for rounding."""
+    train, samples = normal(50, 0), normal(20, 1)
+    doubled = np.concatenate([train, -train * (1 + 1e-9)])
+    assert copies(doubled, samples, mirrored=-doubled) == copies(train, samples, mirrored=-train)
+
+
+def test_held_out_faces_that_are_training_faces_are_refused():
+    train, made = normal(50, 0), normal(40, 1)
+    with pytest.raises(ScoreError, match="20 of 30 held-out faces are training faces"):
+        copies(train, made, np.concatenate([train[:20], normal(10, 2)]))
+    assert copies(train, made, np.concatenate([train[:5], normal(20, 2)])).unseen
+
+
+def test_z_and_p_are_those_of_the_mann_whitney_test():
+    train, samples, held_out = (np.round(4 * normal(60, seed)) / 4 for seed in range(3))
+    found = copies(train, samples, held_out).unseen
+    far = [
+        np.linalg.norm(rows[:, None] - train, axis=2).min(axis=1) for rows in (samples, held_out)
+    ]
+    test = mannwhitneyu(*far, alternative="less", method="asymptotic")
+    assert found.p == pytest.approx(test.pvalue, rel=1e-9)
+    assert np.sign(found.z) == np.sign(test.statistic - 1800)
+
+
+def test_samples_that_are_the_held_out_faces_have_a_finite_ratio():
+    found = copies(1e3 * normal(50, 0), 1e3 * normal(40, 1), 1e3 * normal(40, 1))
+    assert 1e6 < found.unseen.distance_ratio < 1e10
 
 
 @pytest.mark.parametrize("index", [0, 1, 2])
@@ -160,8 +203,6 @@ def test_too_few_are_refused():
         copies(np.ones((9, 8)), normal(9, 1))
     with pytest.raises(ScoreError, match="held-out faces are too few: 1"):
         copies(normal(9, 0), normal(9, 1), normal(1, 2))
-    with pytest.raises(ScoreError, match="samples are too few: 1"):
-        birthday(normal(1, 0), 1.0)
 
 
 def test_other_dimensions_are_refused():

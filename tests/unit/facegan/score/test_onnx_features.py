@@ -3,7 +3,8 @@ import importlib.util
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 from facegan.core.errors import MissingDependencyError, ScoreError
 from facegan.core.files import sha256_of_file
@@ -171,6 +172,93 @@ def test_metadata_of_something_else_is_refused(tmp_path, value):
 def test_a_standard_deviation_of_0_is_refused(tmp_path):
     path = write(tmp_path / "n.onnx", metadata={"facegan.std": "1, 0, 1"})
     assert "above 0" in refused(path)
+
+
+def test_a_fixed_side_beyond_all_bounds_is_refused_before_it_is_allocated(tmp_path):
+    for side in (2_000_000, 1025, 7, 0):
+        told = refused(write(tmp_path / "n.onnx", ["N", 3, side, side]))
+        assert "8 to 1024 pixels" in told
+    assert OnnxFeatures(write(tmp_path / "n.onnx", ["N", 3, 1024, 1024])).protocol.features == 3
+
+
+@pytest.mark.parametrize("op", ["SequenceConstruct", "SplitToSequence"])
+def test_a_sequence_as_the_feature_is_refused(tmp_path, op):
+    path = write(tmp_path / "n.onnx", nodes=[helper.make_node(op, ["images"], ["means"])])
+    model = onnx.load(path)
+    part = helper.make_tensor_type_proto(TensorProto.FLOAT, None)
+    model.graph.output[0].type.CopyFrom(helper.make_sequence_type_proto(part))
+    onnx.save(model, path)
+    assert "means is a list: an array of numbers is needed" in refused(path)
+
+
+def test_words_as_the_feature_are_refused(tmp_path):
+    nodes = [
+        helper.make_node("GlobalAveragePool", ["images"], ["numbers"]),
+        helper.make_node("Cast", ["numbers"], ["means"], to=TensorProto.STRING),
+    ]
+    path = write(tmp_path / "n.onnx", nodes=nodes)
+    model = onnx.load(path)
+    model.graph.output[0].type.tensor_type.elem_type = TensorProto.STRING
+    onnx.save(model, path)
+    assert "an array of object: an array of numbers is needed" in refused(path)
+
+
+def test_a_feature_of_no_numbers_is_refused(tmp_path):
+    none = helper.make_tensor("none", TensorProto.INT64, [1], [0])
+    nodes = [
+        helper.make_node("Constant", [], ["from"], value=none),
+        helper.make_node("Slice", ["images", "from", "from", "axis"], ["means"]),
+    ]
+    one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    nodes.insert(0, helper.make_node("Constant", [], ["axis"], value=one))
+    path = write(tmp_path / "n.onnx", nodes=nodes)
+    assert "means has the shape (1, 0, 8, 8): it holds no numbers" in refused(path)
+
+
+def outside(path, location, *, within="initializer"):
+    """A network of 300 KB of weights that stand in another file, by its own account."""
+    weights = np.arange(3 * 8 * 8 * 400, dtype=np.float32).reshape(192, 400) / 1e5
+    tensor = numpy_helper.from_array(weights, "weights")
+    nodes = [helper.make_node("Flatten", ["images"], ["row"])]
+    if within == "constant":
+        nodes.append(helper.make_node("Constant", [], ["weights"], value=tensor))
+    nodes.append(helper.make_node("MatMul", ["row", "weights"], ["means"]))
+    write(path, nodes=nodes)
+    model = onnx.load(path)
+    if within == "initializer":
+        model.graph.initializer.append(tensor)
+        (held,) = model.graph.initializer
+    else:
+        held = model.graph.node[1].attribute[0].t
+    data = held.raw_data
+    set_external_data(held, location)
+    held.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    return data
+
+
+@pytest.mark.parametrize("within", ["initializer", "constant"])
+@pytest.mark.parametrize("location", ["m.onnx.data", "../../etc/passwd", "/etc/passwd", ""])
+def test_weights_in_another_file_are_refused(tmp_path, location, within):
+    path = tmp_path / "m.onnx"
+    data = outside(path, location, within=within)
+    (tmp_path / "m.onnx.data").write_bytes(data)
+    with pytest.raises(ScoreError) as caught:
+        OnnxFeatures(path)
+    assert f"{path}: weights of it are in other files: save it as one file" in caught.value.message
+    assert "onnx.save(onnx.load('m.onnx'), 'm-whole.onnx')" in caught.value.hint
+
+
+def test_the_hint_makes_one_file_of_weights_in_another(tmp_path, monkeypatch):
+    path = tmp_path / "m.onnx"
+    (tmp_path / "m.onnx.data").write_bytes(outside(path, "m.onnx.data"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ScoreError) as caught:
+        OnnxFeatures(path)
+    exec(caught.value.hint.split(" in Python")[0], {"onnx": onnx})  # noqa: S102
+    network = OnnxFeatures(tmp_path / "m-whole.onnx")
+    assert network.protocol.features == 400
+    assert network.protocol.weights_sha256 == sha256_of_file(tmp_path / "m-whole.onnx")
 
 
 def test_without_onnxruntime_the_install_command_is_named(tmp_path, monkeypatch):

@@ -255,6 +255,26 @@ def test_a_file_of_the_mirrors_name_is_taken_from_the_cache(server, mirrored, tm
     assert server.requests == 0
 
 
+def test_the_cached_path_is_that_of_any_name_that_holds_the_file(mirrored, tmp_path):
+    own, other = (tmp_path / name for name in mirrored.names)
+    assert weights.cached_path(mirrored, tmp_path) is None
+    other.write_bytes(BODY)
+    assert weights.cached_path(mirrored, tmp_path) == other
+    own.write_bytes(BODY[:-1] + b"?")
+    assert weights.cached_path(mirrored, tmp_path) == own
+    assert weights.cached_path(mirrored, tmp_path, hashed=True) == other
+    other.unlink()
+    assert weights.cached_path(mirrored, tmp_path, hashed=True) is None
+
+
+def test_a_damaged_file_beside_a_whole_one_is_no_reason_to_fetch(server, mirrored, tmp_path):
+    own, other = (tmp_path / name for name in mirrored.names)
+    own.write_bytes(b"?")
+    other.write_bytes(BODY)
+    assert obtain(mirrored, cache=tmp_path).path == other
+    assert server.requests == 0
+
+
 def test_the_two_published_names_of_the_fid_network_are_known():
     assert FID_INCEPTION.names == (
         "pt_inception-2015-12-05-6726825d.pth",

@@ -15,9 +15,9 @@ fastest with. `speedup_is` is over the default, `speedup_is_batch_8` over the ot
 `…_all_s` is one call for IS, FID, KID, precision and recall of two folders, the network's loading
 included, imports left out. facegan's order of the splits is its own, so all use one split; the
 subsets of KID are the same. facegan's side is the network and the formulas of `facegan score`,
-without its fixed feature, its verdict and its store. `difference_…` are relative, of precision and recall absolute.
-`memory_mib_…` is the most that the process held; torch-fidelity's processes that decode are not
-counted in.
+without its fixed feature, its verdict and its store. `difference_…` are relative, of precision and
+recall absolute. `memory_mib_…` is the most that the process held; torch-fidelity's processes that
+decode are not counted in.
 """
 
 from __future__ import annotations

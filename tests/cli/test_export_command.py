@@ -18,6 +18,7 @@ def home(tmp_path: Path) -> Path:
     return trained(tmp_path / "data").root
 
 
+@pytest.mark.slow
 def test_export_writes_what_it_says_and_samples_come_from_it(
     facegan: Run, home: Path, tmp_path: Path
 ) -> None:

@@ -128,12 +128,13 @@ def test_the_table_tells_values_intervals_and_the_verdict(facegan: Run) -> None:
     assert f"written to {Path('data/runs/00001-32px/scores.json')}" in done.stdout
 
 
-@pytest.mark.usefixtures("home")
 def test_inceptions_measures_stand_beside_the_real_faces(facegan: Run, tmp_path: Path) -> None:
     from facegan.score.inception import random_weights
 
+    write(tmp_path / "a", tiles(34, seed=1))
+    write(tmp_path / "b", tiles(32, seed=2))
     file = random_weights(tmp_path / "weights.pth", network="fid2015")
-    words = ("score", "--samples", "60", "--weights", str(file.path), "--json")
+    words = ("score", "a", "--against", "b", "--weights", str(file.path), "--json")
     done = facegan(*words)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)["result"]
@@ -142,9 +143,12 @@ def test_inceptions_measures_stand_beside_the_real_faces(facegan: Run, tmp_path:
     assert not result["protocols"]["fid2015"]["official"]
     assert "unofficial weights" in result["warnings"][0]
     assert result["measures"][0]["name"] == "kid"
-    (whole,) = (one for one in result["measures"] if one["name"] == "inception_score")
-    assert whole["real"] is not None
-    assert whole["low"] <= whole["value"] <= whole["high"]
+    of_all, of_as_many = (
+        one for one in result["measures"] if one["name"].startswith("inception_score")
+    )
+    assert (of_all["real"], of_as_many["details"]["samples"]) == (None, 32)
+    assert of_as_many["real"] >= 1
+    assert of_all["low"] <= of_all["value"] <= of_all["high"]
 
     again = json.loads(facegan(*words).stdout)["result"]
     assert values(again) == values(result)

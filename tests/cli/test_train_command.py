@@ -69,6 +69,7 @@ def test_ctrl_c_saves_and_names_the_command_that_goes_on(facegan: Run, tmp_path:
     assert result["settings"]["model"]["width"] == 0.25
 
 
+@pytest.mark.slow
 def test_resume_refuses_a_changed_setting_by_name(facegan: Run) -> None:
     assert facegan("train", *SMALL, "--iters", "2").returncode == 0
     refused = facegan("train", "--resume", "1", "--iters", "4", "--batch", "8")
@@ -88,6 +89,7 @@ def test_a_finished_run_is_left_alone_when_asked(facegan: Run) -> None:
     assert f"next: {shlex.join(('facegan', 'train', *SMALL, '--iters', '2'))}" in plan
 
 
+@pytest.mark.slow
 def test_faces_that_changed_since_they_were_packed_are_not_trained_on(
     facegan: Run, shards: Path
 ) -> None:
@@ -117,6 +119,7 @@ def test_a_corrupt_shard_ends_training_before_it_begins(facegan: Run, shards: Pa
     assert not (shards.parent / "runs").exists()
 
 
+@pytest.mark.slow
 def test_a_corrupt_checkpoint_is_passed_over_with_a_warning(facegan: Run, tmp_path: Path) -> None:
     short = ("--width", "0.25", "--batch", "4", "--checkpoint-every", "1")
     assert facegan("train", *short, "--iters", "3").returncode == 0
@@ -128,6 +131,7 @@ def test_a_corrupt_checkpoint_is_passed_over_with_a_warning(facegan: Run, tmp_pa
     assert "iteration 4 of 4" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_best_checkpoint_is_named_and_sampled(facegan: Run, tmp_path: Path) -> None:
     env = {"FACEGAN_CACHE": str(tmp_path / "cache")}
     every = ("--iters", "4", "--every", "2", "--keep-checkpoints", "1")

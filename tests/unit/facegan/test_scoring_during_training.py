@@ -141,6 +141,7 @@ def killed_at(patch, moment):
 
 
 @pytest.mark.usefixtures("by_weights")
+@pytest.mark.slow
 def test_a_kill_at_any_moment_costs_nothing(scored, shards, tmp_path):
     whole = final(fit(scored, shards, tmp_path / "whole").run_dir)
     moment = 0

@@ -119,7 +119,51 @@ def precision() -> Iterator[str]:
     yield from table(("figure", "value"), ((f"`{name}`", f"{figures[name]:.4g}") for name in names))
 
 
+def scoring() -> Iterator[str]:
+    """facegan's scores beside torch-fidelity's and torchmetrics'."""
+    result = results("score")
+    figures = result["figures"]
+    yield told(result)
+    yield ""
+    contenders = {
+        "torch_fidelity": "torch-fidelity, its default batch (64)",
+        "torch_fidelity_batch_8": "torch-fidelity, batch 8",
+        "torchmetrics": "torchmetrics, batch 64",
+        "facegan_fp32": "facegan, fp32",
+        "facegan_bf16": "facegan, bf16",
+    }
+    rows = (
+        (
+            text,
+            cell(figures, f"images_per_s_{name}", ".1f"),
+            cell(figures, f"memory_mib_{name}", ",.0f"),
+        )
+        for name, text in contenders.items()
+    )
+    yield from table(("Inception Score of PNGs, 256 px", "images/s", "peak MiB"), rows)
+    yield ""
+    lines = (
+        (text, cell(figures, key, form))
+        for key, text, form in (
+            ("images", "images in each set", ".0f"),
+            ("speedup_is", "times torch-fidelity's default", ".2f"),
+            ("speedup_is_batch_8", "times torch-fidelity at its best batch", ".2f"),
+            ("speedup_all", "times torch-fidelity for IS, FID, KID and PRC in one call", ".2f"),
+            ("speedup_bf16", "times torch-fidelity in bf16", ".2f"),
+            ("torch_fidelity_all_s", "seconds of that call, torch-fidelity", ".1f"),
+            ("facegan_all_s", "seconds of that call, facegan", ".1f"),
+            ("difference_is", "relative difference of IS", ".1e"),
+            ("difference_fid", "of FID", ".1e"),
+            ("difference_kid", "of KID", ".1e"),
+            ("difference_precision", "difference of precision", ".1e"),
+            ("difference_recall", "of recall", ".1e"),
+        )
+    )
+    yield from table(("", "value"), lines)
+
+
 TABLES = {
+    "scoring": scoring,
     "cpu": lambda: training("cpu", "train"),
     "cuda": lambda: training("cuda", "train-cuda"),
     "parts": parts,

@@ -1,7 +1,8 @@
 """The graph of `inception_graph`, computed as a CPU is fastest at it; the same numbers to rounding.
 
-What a pass over 16 images gains on a Xeon of 2.5 GHz (AVX-512, one core, 256 px, fp32), beside the
-graph in PyTorch's usual memory format, BatchNorm folded: 5.3 images/s.
+What a pass gains on one core of a Xeon of 2.5 GHz (AVX-512, fp32, tiles of 8, 16 in the last line;
+single trials with other programs beside them, so the ratios count), beside the graph in PyTorch's
+usual memory format, BatchNorm folded: 5.3 images/s. benchmarks/results/score.json has the whole.
 
     channels last                                                  8.0 images/s
     + ReLU within the convolution (oneDNN's fused operation)       8.8

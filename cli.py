@@ -29,7 +29,7 @@ COMMANDS = {
     "shard": "Pack the kept faces, or a folder of faces, into shards.",
     "train": "Train the generator on the packed faces.",
     "sample": "Draw images from a run, a checkpoint or a snapshot.",
-    "score": "Measure a run by its Inception Score.",
+    "score": "Judge samples: like the real faces? varied? copies?",
     "export": "Write a run's generator as safetensors and ONNX, with a model card.",
     "plot": "Draw a run's losses, accuracies and mean outputs.",
     "animate": "Show a run's sample grids through training, as a GIF.",

@@ -199,13 +199,19 @@ def _facts(planned: Plan, workspace: Workspace, iteration: int) -> dict[str, Any
         "nimg": _nimg(run, iteration),
         "versions": _versions(),
         "data": training_data(workspace, run),
-        "scores": [
-            record
-            for record in read_scores(run.folder / "scores.json")
-            if record.get("iteration") == iteration
-            and bool(record.get("raw", False)) == planned.raw
-        ],
+        "scores": _newest_scores(run, iteration, planned.raw),
     }
+
+
+def _newest_scores(run: Run, iteration: int, raw: bool) -> list[dict[str, Any]]:
+    """This generator's records, of each measurement (network, real images, numbers) the newest."""
+    found: dict[str, dict[str, Any]] = {}
+    for record in read_scores(run.folder / "scores.json"):
+        if record.get("iteration") == iteration and bool(record.get("raw", False)) == raw:
+            real = dict(record.get("sets") or {}).get("real") or {}
+            key = [record.get("features"), record["samples"], real.get("content")]
+            found[str(key)] = record
+    return list(found.values())
 
 
 def _onnx(

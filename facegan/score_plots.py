@@ -47,7 +47,7 @@ _GROUPS = (
     ("random", "At random", "any samples"),
 )
 _RATIO = (
-    "Number: distance to the training face, over that from this face to its own nearest neighbour. "
+    "Number: distance to the real image, over that from it to its own nearest neighbour. "
     f"Orange: below {CLOSE:g}, where copies lie; many new faces lie below 1."
 )
 _MORE = "… more in scores.json"
@@ -130,7 +130,7 @@ def _pictures(figure: Figure, pairs: Sequence[Pair]) -> None:
         left += len(members) * step + _BETWEEN
     start, lower = _MARGIN + _LABELS, top + step + side / 2
     for text, baseline in (
-        ("sample", top + side / 2 + 4), ("nearest", lower - 5), ("training face", lower + 13),
+        ("sample", top + side / 2 + 4), ("nearest", lower - 5), ("real image", lower + 13),
     ):  # fmt: skip
         page.write(figure, start - 12, baseline, text, 10, page.GREY, align="right")
     page.write(figure, start, top + step + side + 46, _RATIO, 10, page.GREY)

@@ -60,8 +60,12 @@ class Plan:
         return {name: images for name, images in found.items() if images is not None}
 
     def mirrors(self, name: str) -> bool:
-        """Whether the mirrored images of a set are looked at: of those that training mirrored."""
-        return name == "real" and self.reference.flipped
+        """Whether copies of a set's mirrored images are looked for.
+
+        Not where the run is known not to have mirrored them.
+        """
+        known = self.reference.trained_on and not self.reference.flipped
+        return name == "real" and not known
 
     @property
     def store(self) -> Path:

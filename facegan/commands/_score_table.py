@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +18,29 @@ _LEFT = (0, 4, 5)
 
 def table(report: Report) -> tuple[str, ...]:
     """What was measured, of what, the verdict, and what was left out."""
-    lines = [_title(report), ""]
+    lines = [*_wrapped(_title(report)), ""]
     lines += columns([_HEAD, *(_row(measure) for measure in report.measures)])
     if report.diagnosis:
         lines += ["", f"verdict: {report.diagnosis.verdict}"]
-        lines += [f"  {sentence}" for sentence in report.diagnosis.sentences]
-        lines += [f"  cannot be told: {why}" for why in report.diagnosis.cannot_tell]
+        lines += _listed(report.diagnosis.sentences, "  ")
+        lines += _listed(report.diagnosis.cannot_tell, "  cannot be told: ")
     if report.warnings:
-        lines += ["", *(f"note: {text}" for text in report.warnings)]
+        lines += ["", *_listed(report.warnings, "note: ")]
     if report.left_out:
-        lines += ["", *(f"left out: {one.what}: {one.why}" for one in report.left_out)]
+        lines += ["", *_listed([f"{one.what}: {one.why}" for one in report.left_out], "left out: ")]
     return tuple(lines)
+
+
+def _listed(texts: Sequence[str], begin: str) -> list[str]:
+    return [line for text in texts for line in _wrapped(begin + text)]
+
+
+def _wrapped(text: str) -> list[str]:
+    """Lines that fit a terminal, the later ones indented; one line where nobody looks."""
+    if not sys.stdout.isatty():
+        return [text]
+    width = max(40, shutil.get_terminal_size().columns)
+    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def summary(record: Mapping[str, Any]) -> str:

@@ -129,14 +129,16 @@ def _told(session: Session, guess: Estimate) -> Result:
     """What would be done, and how long it would take."""
     from facegan.commands._table import seconds_text
 
+    later = " and the time of the network" if "would be fetched" in guess.network else ""
     rate = f" at {guess.images_per_s:.1f} images/s" if guess.images_per_s else ""
     lines = (
         *(f"would read {count:,} images: {name}" for name, count in guess.sets.values()),
         f"features: {guess.network}",
-        f"{guess.to_compute:,} to compute{rate}: about {seconds_text(guess.seconds)}",
+        f"{guess.to_compute:,} to compute{rate}: about {seconds_text(guess.seconds)}{later}",
         f"would be written to {guess.target}",
     )
-    return Result(guess.as_dict(), lines, session.flag("facegan score"))
+    again = session.again.replace(" --dry-run", "")
+    return Result(guess.as_dict(), lines, again)
 
 
 def _say_if_long(session: Session, guess: Estimate) -> None:

@@ -74,7 +74,7 @@ def open_or_say(
         hint = f" ({error.hint})" if error.hint else ""
         text = f"{error.message}: only what needs no network is measured{hint}"
         listener(Note(STAGE, text, warning=True))
-        return None, error.message
+        return None, "the weights of Inception are not here and could not be fetched"
 
 
 def unofficial(network: FeatureNetwork | None) -> tuple[str, ...]:

@@ -91,4 +91,4 @@ def _grey(samples: Pixels, real: Pixels) -> tuple[str, ...]:
     if grey[0] == grey[1]:
         return ()
     which, other = ("samples", "real images") if grey[0] else ("real images", "samples")
-    return (f"the {which} are grey and the {other} are not: every measure takes that for a fault",)
+    return (f"the {which} are grey and the {other} are not: a fault, whatever the verdict says",)

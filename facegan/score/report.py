@@ -104,6 +104,8 @@ def shown(value: float | None) -> str:
     """
     if value is None:
         return ""
+    if abs(value) < 1e-9:  # nothing but rounding
+        return "0"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     if abs(value) >= 100:

@@ -25,7 +25,7 @@ def praise(figures: Figures) -> Iterator[str]:
     """Sentences of samples without a fault."""
     yield (
         f"the samples lie where faces are: {figures.manifolds[-1].precision:.0%} of them, and "
-        f"{figures.precision_expected:.0%} of real faces that were left aside"
+        f"{figures.precision_expected:.0%} of {_the(figures)} among each other"
     )
     yield (
         f"all kinds of {_the(figures)} are among them but for {figures.bins.missing:.0%}, "
@@ -43,7 +43,12 @@ def praise(figures: Figures) -> Iterator[str]:
             f"{_one(figures)} than its neighbour is, and {found.copied_expected.value:.0%} of "
             "other real faces are"
         )
-    yield f"there are more than {figures.birthday.support_low:,.0f} different outputs"
+    yield (
+        f"{figures.birthday.distinct:,} of {figures.birthday.samples:,} samples differ from all "
+        "the others"
+        if figures.birthday.support is not None
+        else f"no two of {figures.birthday.samples:,} samples are alike"
+    )
 
 
 def cannot_tell(figures: Figures) -> Iterator[str]:
@@ -61,8 +66,8 @@ def cannot_tell(figures: Figures) -> Iterator[str]:
         )
     if figures.birthday.support is None:
         yield (
-            f"whether there are more than {figures.birthday.support_low:,.0f} different outputs: "
-            f"no two of {figures.samples_used:,} samples are alike"
+            f"how many different outputs there are: {figures.samples_used:,} samples, of which no "
+            f"two are alike, show that they are not fewer than {figures.birthday.support_low:,.0f}"
         )
     if figures.train_used < figures.train:
         yield (
@@ -112,18 +117,19 @@ def _of_copies(figures: Figures) -> str:
 def _of_repeats(figures: Figures) -> str:
     found = figures.birthday
     return (
-        f"there are only about {found.support:,.0f} different outputs beside "
-        f"{figures.train_used:,} {_plain(figures)}: {found.samples:,} samples show "
-        f"{found.distinct:,}"
+        f"samples repeat each other: {found.samples:,} of them show {found.distinct:,} different "
+        f"pictures, and two are alike as often as if there were only {found.support:,.0f}, beside "
+        f"{figures.train_used:,} {_plain(figures)}"
     )
 
 
 def _of_noise(figures: Figures) -> str:
     found = figures.manifolds[-1]
     return (
-        f"samples lie off the faces: {found.precision:.0%} of them are near {_one(figures)}, of "
-        f"real faces that were left aside {figures.precision_expected:.0%}; and they have "
-        f"{found.density:.0%} as many {_plain(figures)} around them as those"
+        "samples lie off the faces, by noise or blur or because they are no faces yet: "
+        f"{found.precision:.0%} of them are near {_one(figures)}, where of {_the(figures)} among "
+        f"each other {figures.precision_expected:.0%} are; they have {found.density:.0%} as many "
+        "around them"
     )
 
 

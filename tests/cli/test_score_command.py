@@ -175,6 +175,13 @@ def test_a_folder_that_copies_the_faces_is_called_memorised(facegan: Run, home: 
     assert "verdict: memorised" in done.stdout
 
 
+def test_mirrored_copies_of_a_folder_are_called_memorised(facegan: Run, tmp_path: Path) -> None:
+    write(tmp_path / "a", tiles(70)[:, :, ::-1])
+    write(tmp_path / "b", tiles(70))
+    done = facegan("score", "a", "--against", "b", *OFFLINE)
+    assert "verdict: memorised" in done.stdout
+
+
 def test_without_real_images_the_rest_is_measured_and_the_gap_said(
     facegan: Run, tmp_path: Path
 ) -> None:

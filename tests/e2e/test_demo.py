@@ -39,7 +39,8 @@ def test_demo_makes_its_pictures_apart_from_the_users_project_and_again_at_once(
     assert stages["train"]["settings"]["batch"] == 16
     assert stages["train"]["settings"]["iters"] == 6
     assert result["features"] == "none"
-    assert stages["score"]["verdict"]
+    whys = {one["what"]: one["why"] for one in stages["score"]["left_out"]}
+    assert "images are too few, 50 are the least" in whys["copies, collapse and the verdict"]
     assert {measure["name"] for measure in stages["score"]["measures"]} >= {"swd", "ms_ssim"}
     for made in (stages["sample"]["grid"], stages["animate"]["path"], *stages["plot"]["files"]):
         assert (tmp_path / made).stat().st_size > 1000

@@ -55,7 +55,7 @@ def test_auto_goes_on_without_a_network_and_says_so():
     told = []
     network, why = features.open_or_say(ScoreConfig(), listener=told.append)
     assert network is None
-    assert why == "cannot get the weights"
+    assert why == "the weights of Inception are not here and could not be fetched"
     (note,) = told
     assert isinstance(note, events.Note)
     assert note.warning

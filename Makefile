@@ -36,7 +36,7 @@ unit: $(STAMP)
 	$(BIN)/pytest -q -m timed tests/cli
 
 slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup -m "slow and not gpu"
 
 lock:
 	$(UV) pip compile --universal --generate-hashes --extra dev --python-version 3.11 \

@@ -10,7 +10,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from facegan.best import BEST_NAME, SCORES_NAME, read_best, read_record
@@ -18,20 +17,9 @@ from facegan.core.errors import CheckpointError, ConfigError
 from facegan.core.events import Advanced, Note
 from facegan.runs import checkpoint_iterations, checkpoint_path
 from facegan.score.during import Yardstick
-from facegan.score.network import FeatureProtocol, Outputs
 from facegan.train import fit, planned_checkpoints
 from facegan.trained import load_generator
-
-
-class Blocks:
-    """A feature network: means of blocks of 16x16 pixels."""
-
-    protocol = FeatureProtocol("blocks", "blocks", "", False, "", "", features=12, classes=0)
-
-    def outputs(self, images):
-        count, side = len(images), images.shape[1]
-        blocks = images.reshape(count, 2, side // 2, 2, side // 2, 3).mean(axis=(2, 4))
-        return Outputs(blocks.reshape(count, -1).astype(np.float32), None)
+from tests.feature_blocks import Blocks
 
 
 @pytest.fixture
@@ -268,6 +256,7 @@ import torch
 torch.set_num_threads(1)
 from facegan.config import TrainConfig
 from facegan.train import fit
+from tests.feature_blocks import Blocks
 config, shards, runs = sys.argv[1:]
 fit(TrainConfig.from_dict(json.loads(config)), Path(shards), Path(runs))
 """

@@ -15,19 +15,8 @@ from facegan.core.shards import open_index
 from facegan.models import Generator
 from facegan.score import during, inception, weights
 from facegan.score.during import Yardstick, cached_inception, open_scoring
-from facegan.score.network import FeatureProtocol, Outputs
 from facegan.score.weights import Published, WeightsFile, cache_dir
-
-
-class Blocks:
-    """A feature network: means of blocks of 16x16 pixels."""
-
-    protocol = FeatureProtocol("blocks", "blocks", "", False, "", "", features=12, classes=0)
-
-    def outputs(self, images):
-        count, side = len(images), images.shape[1]
-        blocks = images.reshape(count, 2, side // 2, 2, side // 2, 3).mean(axis=(2, 4))
-        return Outputs(blocks.reshape(count, -1).astype(np.float32), None)
+from tests.feature_blocks import Blocks
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/facegan demo
+	$(BIN)/facegan demo $(DEMO)
 
 test: lint types unit
 

@@ -25,6 +25,7 @@ EXIT_BUG, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 COMMANDS = {
     "run": "Do scrape, crop, train, sample and score, one after another.",
     "scrape": "Gather images for a search term, with where they came from.",
+    "sources": "Tell of the image sources, and check that they answer.",
     "crop": "Find the faces, cut them out and pack them into shards.",
     "shard": "Pack the kept faces, or a folder of faces, into shards.",
     "train": "Train the generator on the packed faces.",
@@ -34,6 +35,8 @@ COMMANDS = {
     "plot": "Draw a run's losses, accuracies and mean outputs.",
     "animate": "Show a run's sample grids through training, as a GIF.",
     "demo": "Run the whole chain offline, on drawn portraits.",
+    "credits": "Write who made the pictures, and their licences.",
+    "forget": "Take pictures out for good, and all that came from them.",
     "status": "Show what is in the workspace and what to run next.",
     "config": "Show every setting, its value and where it came from.",
     "doctor": "Check packages, devices, disk and downloaded files.",

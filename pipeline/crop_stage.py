@@ -13,6 +13,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace
+from facegan.core.lock import exclusive
 from facegan.core.records import (
     FaceRecord,
     ImageRecord,
@@ -73,7 +74,8 @@ def crop(
     Raises:
         ConfigError: a setting cannot be.
         MissingDependencyError: YuNet is asked for and its model is not here.
-        WorkspaceError: there are no images, or the workspace cannot be written.
+        WorkspaceError: there are no images, the workspace cannot be written, or another facegan
+            works in it.
         NothingProducedError: no image shows a face.
     """
     begun = time.perf_counter()
@@ -82,15 +84,18 @@ def crop(
         raise _no_images(workspace)
     detector = resolve(config)
     listener(Note(STAGE, _announcement(detector)))
-    with Catalog(workspace.catalog) as catalog:
-        _warn_of_other_faces(catalog, detector, listener)
-        tally, pending = _run(config, detector, workspace, catalog, listener, should_stop, executor)
-        faces = catalog.tally("faces")
-        if not pending:
-            _remove_orphans(workspace, catalog)
-    if not pending and not faces.kept:
-        raise _no_faces(workspace, detector)
-    index = None if pending else pack(workspace, ShardConfig(), listener=listener)
+    with exclusive(workspace):
+        with Catalog(workspace.catalog) as catalog:
+            _warn_of_other_faces(catalog, detector, listener)
+            tally, pending = _run(
+                config, detector, workspace, catalog, listener, should_stop, executor
+            )
+            faces = catalog.tally("faces")
+            if not pending:
+                _remove_orphans(workspace, catalog)
+        if not pending and not faces.kept:
+            raise _no_faces(workspace, detector)
+        index = None if pending else pack(workspace, ShardConfig(), listener=listener)
     return CropReport(detector.label, tally, pending, faces, time.perf_counter() - begun, index)
 
 

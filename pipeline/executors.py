@@ -6,28 +6,28 @@ give results in the order in which they are done.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, TypeVar
+from queue import Empty, SimpleQueue
+from typing import Protocol, TypeVar, cast
 
 from facegan.core.errors import FaceganError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+LINGER_S = 0.05
+"""Results do not wait longer than this for items that are slow to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,10 @@ class Serial:
 
 @dataclass(frozen=True, slots=True)
 class Threads:
-    """For work that waits on the network."""
+    """For work that waits on the network.
+
+    Two queues and no futures: waiting for the first of many futures costs more than a small image.
+    """
 
     workers: int
 
@@ -70,12 +73,76 @@ class Threads:
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> Generator[tuple[Item, Result | WorkerDied], None, None]:
         """See Executor."""
-        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="facegan")
+        with contextlib.closing(self.groups(work, items)) as groups:
+            for group in groups:
+                yield from group
+
+    def groups(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> Generator[list[tuple[Item, Result]], None, None]:
+        """Yield together what is ready together: at least one, at most one for each worker."""
+        todo: SimpleQueue[tuple[Item] | None] = SimpleQueue()
+        done: SimpleQueue[_Done[Item, Result]] = SimpleQueue()
+        threads: list[threading.Thread] = []
+        running, remaining = 0, iter(items)
         try:
-            yield from _in_flight(pool, work, iter(items), 2 * self.workers)
+            while True:
+                until = time.monotonic() + LINGER_S
+                for item in islice(remaining, 2 * self.workers - running):
+                    todo.put((item,))
+                    running += 1
+                    if len(threads) < self.workers:
+                        name = f"facegan-{len(threads)}"
+                        thread = threading.Thread(target=_serve, args=(work, todo, done), name=name)
+                        thread.start()
+                        threads.append(thread)
+                    if not done.empty() and time.monotonic() > until:
+                        break
+                if not running:
+                    return
+                ready = list(_ready(done, self.workers))
+                running -= len(ready)
+                if good := [
+                    (item, cast(Result, got)) for item, got, error in ready if error is None
+                ]:
+                    yield good
+                for _, _, error in ready:
+                    if error is not None:
+                        raise error
         finally:
             # A consumer that stops early does not wait for what has not begun.
-            pool.shutdown(wait=True, cancel_futures=True)
+            with contextlib.suppress(Empty):
+                while True:
+                    todo.get_nowait()
+            for _ in threads:
+                todo.put(None)
+            for thread in threads:
+                thread.join()
+
+
+_Done = tuple[Item, Result | None, BaseException | None]
+
+
+def _ready(done: SimpleQueue[_Done[Item, Result]], most: int) -> Iterator[_Done[Item, Result]]:
+    """Wait for one, then take those that are there as well."""
+    yield done.get()
+    with contextlib.suppress(Empty):
+        for _ in range(most - 1):
+            yield done.get_nowait()
+
+
+def _serve(
+    work: Callable[[Item], Result],
+    todo: SimpleQueue[tuple[Item] | None],
+    done: SimpleQueue[_Done[Item, Result]],
+) -> None:
+    """One thread of Threads: item after item until there is None."""
+    while (task := todo.get()) is not None:
+        item = task[0]
+        try:
+            done.put((item, work(item), None))
+        except BaseException as error:
+            done.put((item, None, error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +217,11 @@ def _end_with_parent() -> None:
 
 
 def _in_flight(
-    pool: ThreadPoolExecutor | ProcessPoolExecutor,
+    pool: ProcessPoolExecutor,
     work: Callable[[Item], Result],
     items: Iterator[Item],
     bound: int,
-    suspects: list[Item] | None = None,
+    suspects: list[Item],
 ) -> Generator[tuple[Item, Result | WorkerDied], None, None]:
     """Keep `bound` items submitted; on a broken pool put what was in flight into `suspects`."""
     running: dict[Future[Result], Item] = {}
@@ -166,7 +233,7 @@ def _in_flight(
                     running[pool.submit(work, item)] = item
                 except BrokenProcessPool:
                     broken = True
-                    _suspect(suspects, item)
+                    suspects.append(item)
                     break
         if not running:
             return
@@ -176,10 +243,4 @@ def _in_flight(
                 yield item, future.result()
             except BrokenProcessPool:
                 broken = True
-                _suspect(suspects, item)
-
-
-def _suspect(suspects: list[Item] | None, item: Item) -> None:
-    if suspects is None:  # threads do not break
-        raise BrokenProcessPool
-    suspects.append(item)
+                suspects.append(item)

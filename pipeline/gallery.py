@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
-from pipeline.images import ImageInfo, ImageLimits, inspect
+from pipeline.headers import ImageInfo, ImageLimits, inspect
 
 Picture = bytes | Path
 MAX_COUNT = 150

@@ -3,11 +3,13 @@
 Every connection, also of each redirect, is made to an address that was checked just before: the
 name is resolved once, its addresses are judged, and one of those very addresses is connected. A
 name that resolves differently the second time gains nothing. The environment's proxies and netrc
-are not used. An answer has an overall deadline, which also holds while its header drips in.
+are not used; with a proxy that was named on purpose, the check rests on that proxy. An answer has
+an overall deadline, which also holds while its header drips in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import ipaddress
@@ -18,11 +20,10 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from http.client import HTTPResponse
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
+from urllib.parse import unquote
 
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -30,9 +31,11 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
 )
+from urllib3.util import make_headers, parse_url
 from urllib3.util.connection import create_connection
 
 HOSTS_KEPT_OPEN = 64
+BUFFER_BYTES = 64 * 1024
 
 Resolver = Callable[[str, int], list[str]]
 """(host, port) -> numeric addresses; raises socket.gaierror."""
@@ -79,6 +82,22 @@ def is_public(address: str) -> bool:
     return ip.is_global and not ip.is_multicast and not any(ip in net for net in NEVER)
 
 
+def literal(host: str) -> str | None:
+    """The address that a host's name spells out, in any form that resolvers know, or None.
+
+    >>> literal("[::1]"), literal("0x7f.1"), literal("a.localhost"), literal("example.org")
+    ('::1', '127.0.0.1', '127.0.0.1', None)
+    """
+    name = host.lower().rstrip(".").strip("[]")
+    if name == "localhost" or name.endswith(".localhost"):
+        return "127.0.0.1"
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_address(name.partition("%")[0]))
+    with contextlib.suppress(OSError, ValueError):
+        return socket.inet_ntoa(socket.inet_aton(name))
+    return None
+
+
 def system_resolver(host: str, port: int) -> list[str]:
     """The numeric addresses of a name, as the system gives them."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -109,12 +128,25 @@ class AddressGuard:
             socket.gaierror: the name has none.
         """
         found = self._resolver(host, port)
-        name = host.lower().rstrip(".")
-        if not {(name, port), (name, None)} & self._allowed:
+        if not self._is_allowed(host, port):
             for address in found:
                 if not is_public(address):
                     raise AddressRefusedError(host, address)
         return found
+
+    def check_literal(self, host: str, port: int) -> None:
+        """Judge a host that is an address itself, where a proxy will do the resolving.
+
+        Raises:
+            AddressRefusedError: it is not public.
+        """
+        address = literal(host)
+        if address and not self._is_allowed(host, port) and not is_public(address):
+            raise AddressRefusedError(host.strip("[]"), address)
+
+    def _is_allowed(self, host: str, port: int) -> bool:
+        name = host.lower().rstrip(".").strip("[]")
+        return bool({(name, port), (name, None)} & self._allowed)
 
 
 class Deadline(threading.local):
@@ -162,12 +194,16 @@ class TimedReader(io.RawIOBase):
     """A socket's bytes until the thread's deadline, however slowly they drip."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline, clock: Callable[[], float]) -> None:
-        self._raw = sock.makefile("rb", buffering=0)
+        self._raw = sock.makefile("rb", buffering=0)  # keeps the socket open
         self._sock = sock
         self._deadline = deadline
         self._clock = clock
         timeout_s = sock.gettimeout()
         self._timeout_s = math.inf if timeout_s is None else timeout_s
+
+    def makefile(self, _: str) -> io.BufferedReader:
+        """All that http.client wants of a socket."""
+        return io.BufferedReader(self, BUFFER_BYTES)
 
     def readable(self) -> bool:
         """True."""
@@ -180,7 +216,7 @@ class TimedReader(io.RawIOBase):
             raise TimeoutError("the deadline has passed")
         if left < self._timeout_s:
             self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        return self._sock.recv_into(buffer)
 
     def close(self) -> None:
         """Give the socket back."""
@@ -191,6 +227,8 @@ class TimedReader(io.RawIOBase):
 @functools.cache
 def _tls_context() -> ssl.SSLContext:
     """One for all connections: reading the certificates takes some 20 ms."""
+    from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
     return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
 
 
@@ -200,6 +238,7 @@ def guarded_pools(
     *,
     connections: int,
     clock: Callable[[], float] = time.monotonic,
+    proxy: str | None = None,
 ) -> PoolManager:
     """Connection pools by host whose every connection asks `guard`.
 
@@ -208,44 +247,34 @@ def guarded_pools(
         deadline: until when each thread reads.
         connections: kept open to one host.
         clock: seconds; what `deadline` is measured on.
+        proxy: address of an http or https proxy, to which all connections go then; it resolves the
+            names, so `guard` is not asked.
     """
 
     class Answer(HTTPResponse):
         def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-            super().__init__(sock, *args, **options)
-            self.fp.close()
-            self.fp = io.BufferedReader(TimedReader(sock, deadline, clock), 64 * 1024)
+            reader = TimedReader(sock, deadline, clock)
+            super().__init__(cast(socket.socket, reader), *args, **options)
 
-    class Plain(Guarded):
-        response_class = Answer
-
-    class Tls(GuardedTls):
-        response_class = Answer
-
-    Plain.guard = Tls.guard = guard
+    plain, tls = (HTTPConnection, HTTPSConnection) if proxy else (Guarded, GuardedTls)
+    ours = {"response_class": Answer, "guard": guard}
 
     class PlainPool(HTTPConnectionPool):
-        ConnectionCls = Plain
+        ConnectionCls = type("Plain", (plain,), ours)
 
     class TlsPool(HTTPSConnectionPool):
-        ConnectionCls = Tls
+        ConnectionCls = type("Tls", (tls,), ours)
 
-    manager = PoolManager(
-        num_pools=HOSTS_KEPT_OPEN,
-        maxsize=connections,
-        ssl_context=_tls_context(),
-    )
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, ssl_context=_tls_context(), **options)
+
+    room: dict[str, Any] = {"num_pools": HOSTS_KEPT_OPEN, "maxsize": connections}
+    manager = _proxied(proxy, room) if proxy else PoolManager(**room)
     manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
     return manager
 
 
-class GuardedAdapter(HTTPAdapter):
-    """Puts guarded pools under a requests session."""
-
-    def __init__(self, pools: PoolManager) -> None:
-        self._pools = pools
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
-        """Called by HTTPAdapter's own constructor."""
-        self.poolmanager = self._pools
+def _proxied(proxy: str, room: dict[str, Any]) -> PoolManager:
+    user = parse_url(proxy).auth
+    headers = make_headers(proxy_basic_auth=unquote(user)) if user else None
+    return ProxyManager(proxy, proxy_headers=headers, proxy_ssl_context=_tls_context(), **room)

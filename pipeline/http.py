@@ -1,95 +1,95 @@
-"""The open connections of one scrape: result pages through requests, images through its pools."""
+"""What sources ask a service: its result pages and its API's answers."""
 
 from __future__ import annotations
 
-import random
+import functools
+import json
 import time
-from collections.abc import Callable
-from types import TracebackType
-from urllib.parse import urlsplit
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode, urlsplit
 
-import requests
-from urllib3.exceptions import (
-    HTTPError,
-    IncompleteRead,
-    InvalidHeader,
-    NameResolutionError,
-    NewConnectionError,
-)
-from urllib3.exceptions import TimeoutError as SlowError
-from urllib3.util import Retry
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError
 
 from facegan.core.errors import BlockedError, RateLimitedError, SourceError
-from pipeline.config import ScrapeConfig, split_host
-from pipeline.guard import (
-    AddressGuard,
-    AddressRefusedError,
-    Deadline,
-    GuardedAdapter,
-    Resolver,
-    guarded_pools,
-    system_resolver,
+from pipeline.bodies import TooLargeError, read_body
+from pipeline.config import ScrapeConfig
+from pipeline.connections import (
+    LONGEST_WAIT_S,
+    SMALL_BODY_BYTES,
+    Connections,
+    host_of,
+    is_transient,
+    redirect_of,
 )
+from pipeline.guard import AddressRefusedError, Resolver, system_resolver
+from pipeline.manners import BusyHostError
+from pipeline.permissions import Permissions
+from pipeline.words import is_proxys, printable, proxy_name, retry_after_s, words
 
-AGENT = "facegan/0.1"
-MAX_REDIRECTS = 5
+# A list of addresses does not wait for what only pages and APIs need.
+if TYPE_CHECKING:
+    from pipeline.answer_cache import AnswerCache
+    from pipeline.cookies import Cookies
+
+__all__ = ["LONGEST_WAIT_S", "Transport", "retry_after_s", "words"]
+
 MAX_PAGE_BYTES = 16 * 1024 * 1024
-FIRST_WAIT_S = 0.5
-LONGEST_WAIT_S = 30.0
-CHUNK_BYTES = 64 * 1024
-
-TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Statuses that may be gone at the next try; so may every other 5xx."""
 REFUSALS = frozenset({401, 403, 451})
+NOT_MODIFIED = 304
+CONDITIONS = frozenset({"If-None-Match", "If-Modified-Since"})
+FOR_ONE_HOST = frozenset({"authorization", "cookie", "if-none-match", "if-modified-since"})
+"""Headers that a redirect to another host does not take along."""
 
 
-class Transport:
-    """Guarded, pooled connections; a context manager that closes them.
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    url: str
+    """Where it came from after redirects."""
+
+
+class Transport(Connections):
+    """Connections that also speak for a source: pages, JSON, errors in words.
 
     Args:
         config: time-outs, retries, allowed hosts and the contact in the User-Agent.
+        cache: folder in which an API's answers are kept; None keeps none.
         resolver: turns names into addresses.
         clock: seconds that only go forward.
-        sleep: waits that many seconds.
+        sleep: waits that many seconds; by default until `stop` is called.
     """
 
     def __init__(
         self,
         config: ScrapeConfig,
         *,
+        cache: Path | None = None,
         resolver: Resolver = system_resolver,
         clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
-        allowed = [host for text in config.allow_hosts if (host := split_host(text))]
-        self.config = config
-        self.clock = clock
-        self.deadline = Deadline()
-        self.agent = f"{AGENT} (+{config.contact})" if config.contact else AGENT
-        self.pools = guarded_pools(
-            AddressGuard(allowed, resolver),
-            self.deadline,
-            connections=config.workers,
-            clock=clock,
-        )
-        self._sleep = sleep
-        self._session = self._new_session()
-
-    def __enter__(self) -> Transport:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._session.close()
-        self.pools.clear()
+        super().__init__(config, resolver=resolver, clock=clock, sleep=sleep)
+        country = config.market
+        self._headers = {
+            "User-Agent": self.agent,
+            "Accept-Language": f"{country},{country.partition('-')[0]};q=0.8",
+            "Accept-Encoding": "gzip, deflate",
+        }
+        # An image does not shrink by compression; only a bomb does.
+        self.for_images = {
+            "User-Agent": self.agent,
+            "Accept": "image/*",
+            "Accept-Encoding": "identity",
+        }
+        self.permissions = Permissions(self)
+        self._answers = cache
 
     def page(self, url: str) -> str:
         """The text of a result page, decoded as UTF-8.
@@ -99,126 +99,195 @@ class Transport:
             BlockedError: it refuses.
             SourceError: it cannot be reached or answers with an error.
         """
+        answer = self._answer(url, self._headers | {"Accept": "text/html, */*"}, cookies=True)
+        return answer.body.decode("utf-8", errors="replace")
+
+    def json(
+        self, url: str, *, headers: Mapping[str, str] | None = None, fresh_s: float = 0
+    ) -> Any:
+        """The parsed JSON of an API's answer.
+
+        An answer that was kept is used as long as it is fresh, then asked about by its ETag or
+        Last-Modified.
+
+        Args:
+            url: what to ask for.
+            headers: to send beside our own.
+            fresh_s: how long an answer counts as fresh where the server says nothing.
+
+        Raises:
+            RateLimitedError: the server still asks to wait after the last try.
+            BlockedError: it refuses.
+            SourceError: it cannot be reached, or answers with an error or something else than JSON.
+        """
+        asked = self._headers | {"Accept": "application/json"} | dict(headers or {})
+        cache = self._cache if host_of(url) else None
+        if cache is None:
+            return _parsed(self._answer(url, asked))
+        if (body := cache.fresh(url, asked)) is not None:
+            return _parsed(_Answer(200, {}, body, url))
+        conditions = cache.conditions(url, asked)
+        answer = self._answer(url, asked | conditions)
+        if answer.status == NOT_MODIFIED:
+            body = cache.confirm(url, asked, answer.headers, fresh_s)
+            if body is not None:
+                return _parsed(_Answer(200, {}, body, url))
+            answer = self._answer(url, asked)
+        value = _parsed(answer)
+        cache.store(url, asked, answer.headers, answer.body, fresh_s)
+        return value
+
+    def post_json(self, url: str, form: Mapping[str, str]) -> Any:
+        """The parsed JSON of the answer to a form, as for a token; redirects are not followed.
+
+        Raises:
+            RateLimitedError: the server still asks to wait after the last try.
+            BlockedError: it refuses.
+            SourceError: it cannot be reached, or answers with an error or something else than JSON.
+        """
+        kind = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode(form, errors="replace").encode()
+        return _parsed(self._answer(url, self._headers | kind, body=body))
+
+    def _answer(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        body: bytes | None = None,
+        cookies: bool = False,
+    ) -> _Answer:
+        """A sound answer (200 or 304), after as many tries as are allowed."""
         self.deadline.at = self.clock() + self.config.deadline_s
         for attempt in range(self.config.retries + 1):
-            last = attempt == self.config.retries
+            more = attempt < self.config.retries
             try:
-                with self._session.get(url, timeout=self.config.timeout_s, stream=True) as answer:
-                    if answer.status_code == 200:
-                        return self._text(answer)
-                    wished = answer.headers.get("Retry-After")
-                    again = is_transient(answer.status_code) and not last
-                    if not (again and self.wait(attempt, wished)):
-                        raise _refusal(answer, wished)
+                answer = self._follow(url, headers, body, cookies=cookies)
             except AddressRefusedError as error:
                 hint = f"if that server is yours: --allow-host {error.host}"
                 raise SourceError(str(error), hint=hint) from error
-            except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-                if last or not self.wait(attempt, None):
-                    raise _unreachable(url, error) from error
+            except BusyHostError as error:
+                raise _busy(error) from error
+            except TooLargeError as error:
+                raise SourceError(
+                    f"{printable(url)} is larger than {MAX_PAGE_BYTES:,} bytes"
+                ) from error
+            except (HTTPError, OSError, ValueError, zlib.error) as error:
+                if not self.wait(attempt, url, None, None, more=more):
+                    raise self._unreachable(url, error) from error
+                continue
+            if answer.status == 200 or (answer.status == NOT_MODIFIED and CONDITIONS & {*headers}):
+                return answer
+            wished = answer.headers.get("Retry-After")
+            again = is_transient(answer.status) and more
+            if not self.wait(attempt, answer.url, answer.status, wished, more=again):
+                raise _refusal(answer, wished)
         raise AssertionError("the last try returns or raises")
 
-    def wait(self, attempt: int, wished: str | None) -> bool:
-        """Wait before the try that follows `attempt` (from 0): 0.5 s, 1 s, 2 s and so on.
+    def _follow(
+        self, url: str, headers: Mapping[str, str], body: bytes | None, *, cookies: bool
+    ) -> _Answer:
+        """One try, with its redirects."""
+        method = "GET" if body is None else "POST"
+        for _ in range(self.config.max_redirects + 1):
+            cookie = self._cookies.header(url) if cookies else None
+            sent = {**headers, "Cookie": cookie} if cookie else headers
+            with self.ask(url, sent, method=method, body=body) as answer:
+                if cookies:
+                    self._cookies.take(url, answer)
+                elsewhere = redirect_of(answer, url)
+                if elsewhere is None or body is not None:
+                    return _read(answer, url)
+            if urlsplit(elsewhere)[:2] != urlsplit(url)[:2]:
+                headers = {k: v for k, v in headers.items() if k.lower() not in FOR_ONE_HOST}
+            url = elsewhere
+        raise SourceError(
+            f"{host_and_port(url)} redirects more than {self.config.max_redirects} times"
+        )
 
-        Args:
-            attempt: the one that failed.
-            wished: the server's Retry-After.
+    @functools.cached_property
+    def _cache(self) -> AnswerCache | None:
+        from pipeline.answer_cache import AnswerCache
 
-        Returns:
-            False, without waiting, where the server wishes for more than 30 s or where the
-            thread's deadline would pass.
-        """
-        # With jitter, so that threads which failed together do not come back together.
-        seconds = FIRST_WAIT_S * 2**attempt * random.uniform(0.75, 1.25)
-        seconds = max(seconds, retry_after_s(wished) or 0.0)
-        if seconds > LONGEST_WAIT_S or self.clock() + seconds >= self.deadline.at:
-            return False
-        self._sleep(seconds)
-        return True
+        return AnswerCache(self._answers) if self._answers else None
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        session.max_redirects = MAX_REDIRECTS
-        adapter = GuardedAdapter(self.pools)
-        session.mount("http://", adapter)
-        session.mount("https://", adapter)
-        country = self.config.market
-        session.headers["User-Agent"] = self.agent
-        session.headers["Accept-Language"] = f"{country},{country.partition('-')[0]};q=0.8"
-        return session
+    @functools.cached_property
+    def _cookies(self) -> Cookies:
+        from pipeline.cookies import Cookies
 
-    @staticmethod
-    def _text(answer: requests.Response) -> str:
-        body = bytearray()
-        for chunk in answer.iter_content(CHUNK_BYTES):
-            body += chunk
-            if len(body) > MAX_PAGE_BYTES:
-                raise SourceError(f"{answer.url} is larger than {MAX_PAGE_BYTES:,} bytes")
-        return body.decode("utf-8", errors="replace")
+        return Cookies()
 
-
-def is_transient(status: int) -> bool:
-    """Whether another try may help against an HTTP status."""
-    return status in TRANSIENT or status >= 500
+    def _unreachable(self, url: str, error: Exception) -> SourceError:
+        hint = "check the network, then run the same command again"
+        if self.config.proxy and is_proxys(error):
+            text = f"cannot reach the proxy {proxy_name(self.config.proxy)}: {words(error)}"
+            return SourceError(text, hint="check --proxy")
+        return SourceError(f"cannot reach {host_and_port(url)}: {words(error)}", hint=hint)
 
 
-def retry_after_s(text: str | None) -> float | None:
-    """Seconds of a Retry-After header, which holds seconds or a date; None where it holds neither.
-
-    >>> retry_after_s("3"), retry_after_s("soon"), retry_after_s(None)
-    (3.0, None, None)
-    """
-    if text is None:
-        return None
+def host_and_port(url: str) -> str:
+    """For a message: the part of an address that says where."""
     try:
-        return float(Retry().parse_retry_after(text))
-    except (InvalidHeader, ValueError, OverflowError):
-        return None
+        where = urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        where = ""
+    return printable(where or url, 80)
 
 
-def words(error: BaseException) -> str:
-    """What a connection raised, in words; requests and urllib3 wrap one error in another."""
-    while True:
-        if isinstance(error, NameResolutionError):
-            return "the name has no address"
-        if isinstance(error, NewConnectionError) and isinstance(error.__cause__, OSError):
-            return error.__cause__.strerror or str(error.__cause__)
-        if isinstance(error, SlowError | TimeoutError):
-            return "no answer in time"
-        if isinstance(error, IncompleteRead):
-            return f"the answer broke off after {error.args[0]} bytes"
-        inner = [*error.args, getattr(error, "reason", None)]
-        nested = [part for part in inner if isinstance(part, BaseException)]
-        if not nested:
-            return str(error)
-        error = nested[-1]
+def _read(answer: BaseHTTPResponse, url: str) -> _Answer:
+    body = read_body(answer, MAX_PAGE_BYTES) if answer.status == 200 else _told(answer)
+    return _Answer(answer.status, answer.headers, body, url)
 
 
-def _refusal(answer: requests.Response, wished: str | None) -> SourceError:
-    status, host = answer.status_code, urlsplit(answer.url).netloc
+def _told(answer: BaseHTTPResponse) -> bytes:
+    """What stands beside an error's status, where it is short and comes whole."""
+    try:
+        return read_body(answer, SMALL_BODY_BYTES)
+    except (TooLargeError, HTTPError, OSError, ValueError, zlib.error):
+        return b""
+
+
+def _parsed(answer: _Answer) -> Any:
+    try:
+        return json.loads(answer.body)
+    except (ValueError, RecursionError) as error:
+        raise SourceError(
+            f"{host_and_port(answer.url)} answers with something else than JSON: {error}",
+            status=answer.status,
+            answer=answer.body,
+        ) from error
+
+
+def _busy(error: BusyHostError) -> RateLimitedError:
+    return RateLimitedError(
+        str(error),
+        hint=f"run the same command again in {error.wait_s:.0f} s",
+        retry_after_s=error.wait_s,
+    )
+
+
+def _refusal(answer: _Answer, wished: str | None) -> SourceError:
+    status, host = answer.status, host_and_port(answer.url)
     if status == 429:
         seconds = retry_after_s(wished)
-        text = f"{host} asks for fewer requests (HTTP 429)"
         wait = f"in {seconds:.0f} s" if seconds else "in some minutes"
         return RateLimitedError(
-            text, hint=f"run the same command again {wait}", retry_after_s=seconds
+            f"{host} asks for fewer requests (HTTP 429)",
+            hint=f"run the same command again {wait}",
+            status=status,
+            answer=answer.body,
+            retry_after_s=seconds,
         )
     if status in REFUSALS:
         return BlockedError(
             f"{host} refuses the search (HTTP {status})",
             hint="wait an hour, or use another source: --source folder --folder DIR",
+            status=status,
+            answer=answer.body,
         )
     return SourceError(
-        f"{host} answers with HTTP {status} ({answer.url})",
+        f"{host} answers with HTTP {status} ({printable(answer.url)})",
         hint="run the same command again later",
-    )
-
-
-def _unreachable(url: str, error: Exception) -> SourceError:
-    host = urlsplit(url).netloc
-    return SourceError(
-        f"cannot reach {host}: {words(error)}",
-        hint="check the network, then run the same command again",
+        status=status,
+        answer=answer.body,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from facegan.core.errors import ShardError, WorkspaceError
 from facegan.core.events import Finished, Listener, Started, silent
 from facegan.core.files import Workspace
 from facegan.core.hashing import config_hash
+from facegan.core.lock import exclusive
 from facegan.core.records import FaceRecord, SearchResult, Status
 from facegan.core.shards import Entry, ShardIndex, open_index, selection_hash, write_shards
 from pipeline.config import ShardConfig
@@ -36,10 +37,18 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
     Raises:
         ConfigError: a setting cannot be.
-        WorkspaceError: there are no faces, or the shards cannot be written.
+        WorkspaceError: there are no faces, the shards cannot be written, or another facegan works
+            in the workspace.
         ShardError: a crop is missing, altered or of another size than the others.
     """
     config.validate()
+    if not workspace.catalog.exists():
+        raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
+    with exclusive(workspace):
+        return _pack(workspace, config, listener)
+
+
+def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> ShardIndex:
     faces = _kept_faces(workspace)
     with Catalog(workspace.catalog) as catalog:
         metadata = _metadata(faces.values(), catalog.origins())
@@ -69,7 +78,7 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
 
 def record(workspace: Workspace, index: ShardIndex) -> None:
-    """Write the shards' rows into the catalog.
+    """Write the shards' rows into the catalog, and for good which faces they hold.
 
     Raises:
         CatalogError: it cannot be written.
@@ -77,6 +86,17 @@ def record(workspace: Workspace, index: ShardIndex) -> None:
     rows = [(shard.file, shard.sha256, shard.count, shard.bytes) for shard in index.shards]
     with Catalog(workspace.catalog) as catalog:
         catalog.record_shards(rows, index.selection)
+        catalog.record_selection(index.selection, _members(index, catalog.faces(Status.KEPT)))
+
+
+def _members(index: ShardIndex, faces: Iterable[FaceRecord]) -> Iterator[tuple[str, str, str]]:
+    """(face, image, split), by hashes; the image is empty where the catalog knows none."""
+    images: dict[str | None, list[str]] = {}
+    for face in faces:
+        images.setdefault(face.sha256, []).append(face.image_sha256)
+    for member in index.members:
+        for image in images.get(member.sha256, [""]):
+            yield member.sha256, image, member.split
 
 
 def unchanged(
@@ -110,8 +130,6 @@ def png_side(png: bytes) -> int | None:
 
 def _kept_faces(workspace: Workspace) -> dict[str, FaceRecord]:
     """By the crop's hash, sorted by it."""
-    if not workspace.catalog.exists():
-        raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
     with Catalog(workspace.catalog) as catalog:
         kept = catalog.faces(Status.KEPT)
     faces: dict[str, FaceRecord] = {}

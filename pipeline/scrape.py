@@ -1,68 +1,44 @@
-"""From a search term to images in the workspace."""
+"""From search terms to images in the workspace."""
 
 from __future__ import annotations
 
 import contextlib
-import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Sequence
+from types import TracebackType
 
 from facegan.core.catalog import Catalog
-from facegan.core.errors import FaceganError, NothingProducedError, SourceError
-from facegan.core.events import Advanced, Event, Finished, Listener, Note, Started, silent
-from facegan.core.files import Workspace, content_path, write_bytes
-from facegan.core.records import ImageRecord, Outcome, Reason, SearchResult, Status, Tally
+from facegan.core.errors import FaceganError, NothingProducedError
+from facegan.core.events import Listener, Note, silent
+from facegan.core.files import Workspace
+from facegan.core.lock import exclusive
 from pipeline.config import ScrapeConfig
-from pipeline.executors import Threads, WorkerDied
-from pipeline.fetch import Fetched
+from pipeline.gather import STAGE, Gathering
 from pipeline.http import Transport
-from pipeline.sources import Source, open_source
-from pipeline.stage import Ends, as_figures, as_tally, run_stage
+from pipeline.scrape_report import ScrapeReport
+from pipeline.sources import open_source
+from pipeline.store import Store
 
-STAGE = "scrape"
-BATCH = 500
-"""Results at most that are taken from a source at a time."""
-STALE_S = 3600.0
-"""Age from which a temporary file was left behind by a scrape that was killed."""
+__all__ = ["STAGE", "ScrapeReport", "scrape", "scrape_all"]
 
-# The name is ours: a server's would be a stranger's.
-SUFFIXES = {"jpeg": ".jpg", "tiff": ".tif"}
-
-
-@dataclass(frozen=True, slots=True)
-class ScrapeReport:
-    """What one call did, and what the workspace now holds for the query."""
-
-    query: str
-    source: str
-    limit: int
-    images: int
-    """Distinct images kept for the query, over all calls."""
-    results: int
-    """New addresses that this call's search brought."""
-    tally: Tally
-    """How the addresses ended that this call tried."""
-    new_bytes: int
-    """Written by this call."""
-    seconds: float
-    stopped: bool
-    """Ctrl-C ended it."""
-
-    @property
-    def next_step(self) -> str:
-        """The command that goes on from here."""
-        if self.stopped:
-            return f'run the same command again: facegan scrape "{self.query}"'
-        return "facegan crop"
-
-    def as_dict(self) -> dict[str, Any]:
-        """For `--json`."""
-        values = asdict(self) | {"tally": self.tally.as_dict()}
-        return values | {"next_step": self.next_step}
+OF_THE_SEARCH = (
+    "query",
+    "limit",
+    "source",
+    "base_url",
+    "folder",
+    "list_file",
+    "url_column",
+    "seed",
+    "size_px",
+    "face",
+    "portrait",
+    "photo",
+    "license",
+    "safe_search",
+)
+"""Settings that connections do not depend on."""
+DEFAULTS = ScrapeConfig("any").to_dict()
 
 
 def scrape(
@@ -76,7 +52,7 @@ def scrape(
     """Fetch images for a query until `config.limit` of them are kept or the source ends.
 
     What an earlier call found or fetched is not fetched again, and what it found is tried before
-    the source is searched again.
+    the source is searched again. Images whose file is gone or damaged are fetched again.
 
     Args:
         config: what to look for.
@@ -92,204 +68,135 @@ def scrape(
         ConfigError: settings that cannot be.
         SourceError: the source cannot be reached or read; what was kept before stays.
         NothingProducedError: the query has no image: nothing was found, or nothing was usable.
-        WorkspaceError: the workspace cannot be written.
+        WorkspaceError: the workspace cannot be written, or another facegan works in it.
     """
     config.validate()
-    workspace.create()
-    _clear_leftovers(workspace.images)
-    with contextlib.ExitStack() as stack:
-        if transport is None:
-            transport = stack.enter_context(Transport(config))
-        catalog = stack.enter_context(Catalog(workspace.catalog))
-        source = open_source(config, transport, workspace.root / "answers")
-        return _Scrape(config, workspace, catalog, source, listener, should_stop).run()
+    with _Searches(workspace, listener, should_stop, transport) as searches:
+        report, trouble = searches.run(config)
+    if trouble is not None:
+        if report.images:
+            text = f"{report.images} images are kept for {config.query!r}; the search broke off"
+            listener(Note(STAGE, text, warning=True))
+        raise trouble
+    return report
 
 
-class _Scrape:
-    """One call. The catalog is touched by the thread that runs it alone."""
+def scrape_all(
+    configs: Sequence[ScrapeConfig],
+    workspace: Workspace,
+    *,
+    listener: Listener = silent,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> tuple[ScrapeReport, ...]:
+    """Run several searches, one after another, in one workspace.
+
+    One that breaks off or finds nothing does not keep the others from being run: a warning tells
+    of it, and its report. Each image remembers every result that led to it.
+
+    Args:
+        configs: one search each.
+        workspace: where images and catalog lie; made where it is missing.
+        listener: hears of progress.
+        should_stop: true ends the stage after the downloads in flight; no further search is begun.
+
+    Returns:
+        What each search did; fewer than there are configs where it was stopped.
+
+    Raises:
+        ConfigError: settings that cannot be, before anything is done.
+        SourceError: no search ended well, and none kept an image.
+        NothingProducedError: the same, and no source is to blame.
+        WorkspaceError: the workspace cannot be written, or another facegan works in it.
+    """
+    for config in configs:
+        config.validate()
+    reports: list[ScrapeReport] = []
+    troubles: list[FaceganError] = []
+    with _Searches(workspace, listener, should_stop) as searches:
+        for config in configs:
+            report, trouble = searches.run(config)
+            if trouble is not None:
+                troubles.append(trouble)
+                report = dataclasses.replace(report, error=str(trouble))
+                if len(configs) > 1 or report.tally.kept:
+                    text = f"{config.query!r} from {config.source}: {trouble}"
+                    text += f"; {report.images} images are kept" if report.images else ""
+                    listener(Note(STAGE, text, warning=True))
+            reports.append(report)
+            if should_stop():
+                break
+    if troubles and len(troubles) == len(reports) and not _keeps_some(reports):
+        # A source's trouble before a search that merely found nothing.
+        raise min(troubles, key=lambda error: isinstance(error, NothingProducedError))
+    return tuple(reports)
+
+
+def _keeps_some(reports: Sequence[ScrapeReport]) -> bool:
+    """Whether one of several made something; one alone that breaks off is an error all the same."""
+    return len(reports) > 1 and any(report.tally.kept for report in reports)
+
+
+class _Searches:
+    """What the searches of one call share: the catalog, the store and, where they can, connections.
+
+    Args:
+        workspace: where images and catalog lie; locked while the context is open.
+        listener: hears of progress.
+        should_stop: true ends a search after the downloads in flight.
+        transport: connections to use, which stay open; None is one for each kind of settings.
+    """
 
     def __init__(
         self,
-        config: ScrapeConfig,
         workspace: Workspace,
-        catalog: Catalog,
-        source: Source,
         listener: Listener,
         should_stop: Callable[[], bool],
+        transport: Transport | None = None,
     ) -> None:
-        self._config = config
         self._workspace = workspace
-        self._catalog = catalog
-        self._source = source
         self._listener = listener
         self._should_stop = should_stop
-        self._hash = config.config_hash()
-        self._kept = self._count()
-        self._in_flight = 0
-        self._taken: set[str] = set()
-        self._search = source.search(config.query)
-        self._open = deque(self._pending())
-        self._ended = False
-        self._trouble: SourceError | None = None
-        self._results = 0
-        self._new_bytes = 0
-        self._ends: Ends = Counter()
+        self._given = transport
+        self._opened: dict[ScrapeConfig, Transport] = {}
+        self._stack = contextlib.ExitStack()
 
-    def run(self) -> ScrapeReport:
-        """Round after round, as many downloads as images are missing: none beyond the limit."""
-        began = time.monotonic()
-        if self._kept >= self._config.limit:
-            text = f"{self._kept} images of {self._config.query!r} are here: nothing to do"
-            self._listener(Note(STAGE, text))
-        else:
-            self._listener(Started(STAGE, self._config.limit, "image", self._kept))
-            try:
-                self._rounds()
-            finally:
-                self._listener(Finished(STAGE))
-        report = ScrapeReport(
-            query=self._config.query,
-            source=self._config.source,
-            limit=self._config.limit,
-            images=self._kept,
-            results=self._results,
-            tally=as_tally(self._ends),
-            new_bytes=self._new_bytes,
-            seconds=time.monotonic() - began,
-            stopped=self._should_stop() and self._kept < self._config.limit,
-        )
-        self._check(report)
-        return report
+    def __enter__(self) -> _Searches:
+        self._workspace.create()
+        with self._stack as stack:
+            stack.enter_context(exclusive(self._workspace))
+            self._catalog = stack.enter_context(Catalog(self._workspace.catalog))
+            self._store = Store(self._workspace)
+            stack.callback(self._store.close)
+            self._store.open()
+            self._stack = stack.pop_all()
+        return self
 
-    def _rounds(self) -> None:
-        while self._kept < self._config.limit and not self._ended and not self._should_stop():
-            run_stage(
-                STAGE,
-                self._items(),
-                self._source.fetch,
-                self._save,
-                Threads(self._config.workers),
-                listener=self._relay,
-                should_stop=self._should_stop,
-            )
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
 
-    def _items(self) -> Iterator[SearchResult]:
-        """Until those in flight would suffice; if some come to nothing, the next round goes on."""
-        while self._room() > 0:
-            if self._open:
-                self._in_flight += 1
-                yield self._open.popleft()
-            elif not self._search_on():
-                self._ended = True
-                return
+    def run(self, config: ScrapeConfig) -> tuple[ScrapeReport, FaceganError | None]:
+        """One search; what it did, and what keeps that from being a success."""
+        transport = self._given or self._transport(config)
+        return Gathering(
+            config,
+            self._catalog,
+            self._store,
+            open_source(config, transport, self._workspace.root / "answers"),
+            transport,
+            self._listener,
+            self._should_stop,
+        ).run()
 
-    def _room(self) -> int:
-        """Images that are missing, when all in flight are kept."""
-        return self._config.limit - self._kept - self._in_flight
-
-    def _search_on(self) -> bool:
-        """Take some more results from the source; False at its end."""
-        batch = self._batch()
-        self._results += self._catalog.add_results(batch)
-        self._kept = self._count()  # addresses of other queries bring their images along
-        self._open.extend(self._pending())
-        return bool(batch)
-
-    def _batch(self) -> list[SearchResult]:
-        """No more than may be needed, so that no page is asked for in vain."""
-        batch: list[SearchResult] = []
-        try:
-            for result in islice(self._search, min(self._room(), BATCH)):
-                batch.append(result)  # noqa: PERF402 - what came before an error counts
-        except SourceError as error:
-            self._trouble = error
-        return batch
-
-    def _pending(self) -> list[SearchResult]:
-        """Open results that this call has not tried yet."""
-        found = self._catalog.pending_results(self._config.query, self._config.source, self._hash)
-        fresh = [result for result in found if result.url not in self._taken]
-        self._taken.update(result.url for result in fresh)
-        return fresh
-
-    def _count(self) -> int:
-        return self._catalog.count_images(self._config.query, self._config.source)
-
-    def _save(self, result: SearchResult, fetched: Fetched | Outcome | WorkerDied) -> Outcome:
-        self._in_flight -= 1
-        if isinstance(fetched, Fetched):
-            outcome = self._keep(result, fetched)
-        else:
-            died = Outcome(Status.FAILED, Reason.WORKER_DIED)
-            outcome = died if isinstance(fetched, WorkerDied) else fetched
-            self._catalog.record_fetch(result.url, outcome, self._hash)
-        self._ends[outcome.status, outcome.reason or ""] += 1
-        return outcome
-
-    def _keep(self, result: SearchResult, fetched: Fetched) -> Outcome:
-        """The file first, then its row: a kill between the two leaves a file to be taken up."""
-        if self._catalog.is_opted_out(fetched.sha256):
-            outcome = Outcome(Status.REJECTED, Reason.OPTED_OUT, fetched.sha256, fetched.ms)
-            self._catalog.record_fetch(result.url, outcome, self._hash)
-            return outcome
-        form = fetched.info.format
-        suffix = SUFFIXES.get(form, f".{form}")
-        image = ImageRecord(
-            sha256=fetched.sha256,
-            path=content_path("images", fetched.sha256, suffix),
-            width=fetched.info.width,
-            height=fetched.info.height,
-            bytes=len(fetched.data),
-            format=form,
-        )
-        path = self._workspace.root / image.path
-        if not path.exists():
-            write_bytes(path, fetched.data)
-            self._new_bytes += len(fetched.data)
-        if not self._catalog.has_image(image.sha256):
-            outcome = Outcome(Status.KEPT, ms=fetched.ms)
-            self._catalog.record_fetch(result.url, outcome, self._hash, image)
-            self._kept += 1
-            return outcome
-        outcome = Outcome(Status.REJECTED, Reason.DUPLICATE, image.sha256, fetched.ms)
-        self._catalog.record_fetch(result.url, outcome, self._hash, image)
-        # Of another query, perhaps: for this one it may be the first.
-        self._kept = self._count()
-        return outcome
-
-    def _relay(self, event: Event) -> None:
-        """One bar over all rounds, in images kept."""
-        if isinstance(event, Advanced):
-            figures = as_figures(self._ends) | {"kept": self._kept}
-            self._listener(Advanced(STAGE, self._kept, figures))
-
-    def _check(self, report: ScrapeReport) -> None:
-        """Raise what keeps the report from being a success."""
-        if self._trouble is not None:
-            if report.images:
-                text = f"{report.images} images are kept for {report.query!r}; the search broke off"
-                self._listener(Note(STAGE, text, warning=True))
-            raise self._trouble
-        if not report.images and not report.stopped:
-            raise _nothing(report)
-
-
-def _nothing(report: ScrapeReport) -> FaceganError:
-    tally, query = report.tally, report.query
-    if not tally.total:
-        text = f"{report.source} has no image for {query!r}"
-        return NothingProducedError(text, hint="try other words, or fewer of them")
-    ends = Counter({**tally.rejected, **tally.failed}).most_common(3)
-    reasons = ", ".join(f"{reason} {count}" for reason, count in ends)
-    text = f"none of {tally.total} addresses for {query!r} gave an image: {reasons}"
-    if tally.rejected:
-        return NothingProducedError(text, hint="try other words or another --source")
-    return SourceError(text, hint="check the network, then run the same command again")
-
-
-def _clear_leftovers(images: Path) -> None:
-    """Remove temporary files of a scrape that was killed."""
-    for path in images.glob("*/.*.tmp"):
-        with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > STALE_S:
-                path.unlink()
+    def _transport(self, config: ScrapeConfig) -> Transport:
+        """One for all searches whose connections are made alike."""
+        alike = dataclasses.replace(config, **{name: DEFAULTS[name] for name in OF_THE_SEARCH})
+        if alike not in self._opened:
+            cache = self._workspace.root / "cache" / "answers"
+            transport = Transport(config, cache=cache)
+            self._opened[alike] = self._stack.enter_context(transport)
+        return self._opened[alike]

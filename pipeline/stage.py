@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ def run_stage(
 
     Args:
         stage: name shown to the user.
-        items: what has no outcome yet; taken as needed, so it may be endless.
+        items: what has no outcome yet; taken as needed, so it may be endless. Asked again after
+            each outcome, also at their end, for outcomes may bring further items.
         work: the item function, run by `executor`; does not touch the catalog.
         save: writes one result's files and rows, in this thread, and says what became of it.
         executor: where `work` runs.
@@ -52,7 +53,7 @@ def run_stage(
     listener(Started(stage, total, unit, done))
     try:
         # Closed here, so that workers end before an error of `save` is reported.
-        with closing(executor.run(work, _until(items, should_stop))) as results:
+        with closing(executor.run(work, Until(items, should_stop))) as results:
             for item, result in results:
                 outcome = save(item, result)
                 counts[outcome.status, outcome.reason or ""] += 1
@@ -63,11 +64,22 @@ def run_stage(
     return as_tally(counts)
 
 
-def _until(items: Iterable[Item], should_stop: Callable[[], bool]) -> Iterable[Item]:
-    for item in items:
-        if should_stop():
-            return
-        yield item
+class Until(Iterator[Item]):
+    """The items until it is time to stop; an end of theirs may be one for now."""
+
+    def __init__(self, items: Iterable[Item], should_stop: Callable[[], bool]) -> None:
+        self._items = iter(items)
+        self._should_stop = should_stop
+        self._stopped = False
+
+    def __next__(self) -> Item:
+        if self._stopped:
+            raise StopIteration
+        item = next(self._items)
+        if self._should_stop():
+            self._stopped = True
+            raise StopIteration
+        return item
 
 
 def as_figures(ends: Ends) -> dict[str, int]:

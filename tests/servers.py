@@ -6,9 +6,15 @@ import itertools
 import struct
 import time
 import zlib
+from email.message import Message
+from functools import partial
 from io import BytesIO
+from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from PIL import Image
+
+from pipeline.gallery import Gallery, GalleryHandler
 
 LONGEST_S = 5.0
 
@@ -112,3 +118,52 @@ def chunked(body, end=True):
         handler.close_connection = True
 
     return fault
+
+
+HOST_FILES = ("/robots.txt", "/.well-known/tdmrep.json")
+
+
+def asked(server):
+    """How many requests came, beside those for what a host says of itself."""
+    return sum(count for path, count in server.requests.items() if path not in HOST_FILES)
+
+
+class Seen(NamedTuple):
+    """One request."""
+
+    line: str
+    headers: Message
+    body: bytes
+
+
+class SiteHandler(GalleryHandler):
+    body = b""
+
+    def do_GET(self):
+        self.gallery.count(self.path)
+        self.gallery.seen.append(Seen(self.requestline, self.headers, self.body))
+        fault = self.gallery.faults.get(urlsplit(self.path).path)
+        if fault is None:
+            self.answer(404, b"nothing here", "text/plain")
+        else:
+            fault(self)
+
+    def do_POST(self):
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+
+class Site(Gallery):
+    """Answers by path, with faults alone; remembers each request in `seen`."""
+
+    def __init__(self, faults, host="127.0.0.1"):
+        self.seen = []
+        super().__init__({}, faults=faults, host=host)
+        self._server.RequestHandlerClass = partial(SiteHandler, self)
+
+    def url(self, path):
+        return self.base_url + path
+
+
+def text(body, kind="text/plain"):
+    return serve(body.encode(), kind)

@@ -8,6 +8,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from facegan.commands._table import columns
+
 if TYPE_CHECKING:
     from facegan.score.report import Measure, Report
 
@@ -19,7 +21,7 @@ _LEFT = (0, 4, 5)
 def table(report: Report) -> tuple[str, ...]:
     """What was measured, of what, the verdict, and what was left out."""
     lines = [*_wrapped(_title(report)), ""]
-    lines += columns([_HEAD, *(_row(measure) for measure in report.measures)])
+    lines += columns([_HEAD, *(_row(measure) for measure in report.measures)], left=_LEFT)
     if report.diagnosis:
         lines += ["", f"verdict: {report.diagnosis.verdict}"]
         lines += _listed(report.diagnosis.sentences, "  ")
@@ -55,23 +57,6 @@ def summary(record: Mapping[str, Any]) -> str:
     verdict = record.get("verdict")
     words = [verdict] if verdict else []
     return ", ".join([*words, *told, f"{record.get('samples')} samples"])
-
-
-def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells, lined up: words to the left, numbers to the right.
-
-    >>> columns([("a", "12"), ("long", "3")])
-    ['  a     12', '  long   3']
-    """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        cells = [
-            cell.ljust(width) if place in _LEFT else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return lines
 
 
 def _interval(measure: Measure) -> str:

@@ -39,6 +39,8 @@ class Result:
     next: str | None = None
     """The command to run next; where the command was interrupted, the one that goes on."""
     interrupted: bool = False
+    exit_code: int = 0
+    """Another one where the command did what it should and what it found is not well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def _show(name: str, result: Result, as_json: bool) -> int:
         document = {
             "schema": JSON_SCHEMA,
             "command": name,
-            "ok": True,
+            "ok": not result.exit_code,
             "interrupted": result.interrupted,
             "result": result.data,
             "next": result.next,
@@ -208,4 +210,4 @@ def _show(name: str, result: Result, as_json: bool) -> int:
 
 
 def _exit_code(result: Result) -> int:
-    return EXIT_INTERRUPTED if result.interrupted else 0
+    return EXIT_INTERRUPTED if result.interrupted else result.exit_code

@@ -1,8 +1,8 @@
-"""Numbers as text."""
+"""Numbers and tables as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from facegan.core.records import Tally
 
@@ -52,3 +52,20 @@ def seconds_text(seconds: float) -> str:
         if minutes < 60
         else f"{minutes // 60} h {minutes % 60} min"
     )
+
+
+def columns(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list[str]:
+    """Rows of cells, lined up: the columns `left` to the left, the others to the right.
+
+    >>> columns([("a", "12"), ("long", "3")])
+    ['  a     12', '  long   3']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [
+            cell.ljust(width) if place in left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  " + "  ".join(cells).rstrip())
+    return lines

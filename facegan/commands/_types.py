@@ -47,3 +47,22 @@ class Quantity(click.ParamType[int]):
 COUNT = Quantity("count", _COUNTS, "500 or 10k")
 BYTES = Quantity("size", _BYTES, "500kB or 20MiB")
 DURATION = Quantity("duration", _SECONDS, "90s, 30m or 2h")
+
+
+class Names(click.ParamType[tuple[str, ...]]):
+    """Names with commas between them."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """Split the text; a sequence is taken as it is."""
+        words = value.split(",") if isinstance(value, str) else value
+        names = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+        if not names:
+            self.fail(f"{value!r} holds no name", param, ctx)
+        return names
+
+
+NAMES = Names()

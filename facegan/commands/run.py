@@ -11,7 +11,7 @@ from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 
 OPTIONS = {
-    "scrape": ("limit", "source", "folder", "base_url", "allow_host"),
+    "scrape": ("limit", "source", "license", "folder", "list", "base_url", "allow_host"),
     "crop": ("detector", "model", "size", "margin"),
     "train": ("iters", "batch", "width", "device", "name"),
     "sample": ("device",),
@@ -31,7 +31,12 @@ OF_THE_RUN = ("sample", "score")
 )
 @click.argument("query")
 @option("--limit", default=None, metavar="N", group="Scrape", help="Images to keep.")
-@option("--source", default=None, metavar="NAME", group="Scrape", help="bing, folder or portraits.")
+@option(
+    "--source", default=None, metavar="NAME", group="Scrape",
+    help="bing, commons, openverse, met, urls, folder or portraits; several with commas.",
+)  # fmt: skip
+@option("--license", default=None, metavar="NAME", group="Scrape", help="What it must allow.")
+@option("--list", default=None, metavar="FILE", group="Scrape", help="Of the source urls.")
 @option(
     "--folder", default=None, metavar="DIR", group="Scrape", help="Directory of the source folder."
 )

@@ -1,98 +1,225 @@
-"""`facegan scrape`: a search term -> images with their provenance."""
+"""`facegan scrape`: search terms -> images with their provenance."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
-from facegan.commands._types import BYTES, COUNT
+from facegan.commands._types import BYTES, COUNT, NAMES
+
+if TYPE_CHECKING:
+    from pipeline.config import ScrapeConfig
+    from pipeline.scrape import ScrapeReport
 
 
 @facegan_command(
     "scrape",
     examples=(
         'facegan scrape "artist"',
-        'facegan scrape "painter portrait" --limit 300',
+        'facegan scrape "painter portrait" --source commons,openverse,met --limit 300',
+        "facegan scrape --queries artists.txt --license public --min-size 400",
+        'facegan scrape "mine" --source urls --list addresses.csv',
         'facegan scrape "family" --source folder --folder ~/Pictures',
     ),
     dry_run=True,
     stops_softly=True,
 )
-@click.argument("query")
-@option("--limit", type=COUNT, default=1000, group="Search", help="Images to keep for the query.")
-@option("--source", default="bing", group="Search", help="bing, folder or portraits.")
+@click.argument("query", required=False)
+@option(
+    "--queries", type=click.Path(path_type=Path, dir_okay=False), default=None,
+    group="Search", help="File with one search term a line, # for remarks.",
+)  # fmt: skip
+@option(
+    "--source", "sources", type=NAMES, default="bing", group="Search",
+    help="One or more with commas: bing, commons, openverse, met, urls, folder, portraits.",
+)  # fmt: skip
+@option(
+    "--limit", type=COUNT, default=1000, group="Search",
+    help="Images to keep for each search term from each source.",
+)  # fmt: skip
 @option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=None, group="Search",
     help="Directory of the source folder.",
 )  # fmt: skip
-@option("--seed", type=int, default=0, group="Search", help="Of the source portraits.")
-@option("--market", default="en-US", group="Search", help="Language and country of the search.")
 @option(
-    "--only-faces/--any-pictures", default=True, group="Search", help="Ask the search for faces."
-)
+    "--list", "list_file", type=click.Path(path_type=Path, dir_okay=False), default=None,
+    group="Search", help="Addresses of the source urls: text, CSV or Parquet.",
+)  # fmt: skip
+@option("--url-column", default="url", group="Search", help="Of CSV or Parquet: the addresses.")
+@option("--seed", type=int, default=0, group="Search", help="Of the source portraits.")
 @option(
     "--base-url", default=None, metavar="URL", group="Search",
     help="Ask another server that answers as the source does.",
 )  # fmt: skip
+@option("--face/--any-pictures", default=True, group="Filters", help="Ask for faces alone.")
+@option("--portrait", is_flag=True, group="Filters", help="Ask for head and shoulders instead.")
+@option("--photo/--any-kind", default=True, group="Filters", help="Ask for photographs alone.")
 @option(
-    "--allow-host", "allow_hosts", multiple=True, metavar="HOST[:PORT]", group="Safety",
-    help="Let this server have a private address; may be given more than once.",
+    "--min-size", "min_size_px", type=int, default=32, metavar="PX", group="Filters",
+    help="Of the shorter side; asked for where the source can, then judged.",
 )  # fmt: skip
-@option("--max-bytes", type=BYTES, default="20MiB", group="Safety", help="Of one file.")
-@option("--max-pixels", type=COUNT, default="100m", group="Safety", help="Of one image.")
-@option("--min-size-px", type=int, default=32, group="Safety", help="Of its shorter side.")
+@option(
+    "--license", default="any", group="Filters",
+    help="any, public, share, share-commercially, modify or modify-commercially.",
+)  # fmt: skip
+@option("--market", default="en-US", group="Filters", help="Language and country of the search.")
+@option("--safe-search", default="moderate", group="Filters", help="strict, moderate or off.")
+@option(
+    "--contact", default=None, envvar="FACEGAN_CONTACT", show_envvar=True, group="Manners",
+    help="Mail or page in the User-Agent, for server owners.",
+)  # fmt: skip
+@option(
+    "--opt-outs/--ignore-opt-outs", default=True, group="Manners",
+    help="Honour X-Robots-Tag (noai, noindex, …) and TDM reservations.",
+)  # fmt: skip
+@option(
+    "--robots-txt/--ignore-robots-txt", default=True, group="Manners",
+    help="Honour the robots.txt of image hosts.",
+)  # fmt: skip
+@option("--host-connections", type=int, default=6, group="Manners", help="Most to one host.")
+@option(
+    "--host-rate", type=float, default=10.0, group="Manners",
+    help="Most requests a second to one host; 0 for no bound.",
+)  # fmt: skip
 @option("--workers", type=int, default=16, group="Network", help="Downloads at the same time.")
 @option("--timeout-s", type=float, default=10.0, group="Network", help="For each answer.")
 @option("--deadline-s", type=float, default=60.0, group="Network", help="For one image in all.")
 @option("--retries", type=int, default=2, group="Network", help="After errors that may pass.")
+@option("--max-redirects", type=int, default=5, group="Network", help="On the way to an image.")
 @option(
-    "--contact", default=None, envvar="FACEGAN_CONTACT", show_envvar=True, group="Network",
-    help="Mail or page in the User-Agent, for server owners.",
+    "--proxy", default=None, metavar="URL", group="Network",
+    help="Go through it; addresses are then checked by the proxy alone.",
 )  # fmt: skip
-def command(session: Session, query: str, **settings: Any) -> Result:
-    """Gather images for QUERY, each with the address and page that it came from.
+@option(
+    "--allow-host", "allow_hosts", multiple=True, metavar="HOST[:PORT]", group="Safety",
+    help="Your own server: may have a private address, needs no manners; may be repeated.",
+)  # fmt: skip
+@option("--max-bytes", type=BYTES, default="20MiB", group="Safety", help="Of one file.")
+@option("--max-pixels", type=COUNT, default="100m", group="Safety", help="Of one image.")
+def command(
+    session: Session,
+    query: str | None,
+    queries: Path | None,
+    sources: tuple[str, ...],
+    **settings: Any,
+) -> Result:
+    """Gather images for QUERY, each with the page, title, creator and licence that its source told.
 
     Running it again fetches only what is missing. Bing tells no licence: most of what it finds is
     somebody's copyright, and faces are personal data; what you may do with them is yours to know.
+    `facegan sources` compares the sources.
     """
-    from facegan.commands._table import bytes_text, seconds_text, tally_text
     from pipeline.config import ScrapeConfig
 
-    config = ScrapeConfig(query=query, **settings).validate()
+    configs = [
+        ScrapeConfig(query=term, source=source, **settings).validate()
+        for term in _terms(query, queries)
+        for source in sources
+    ]
     if session.dry_run:
-        return _plan(session, config)
-    from pipeline.scrape import scrape
+        return _plan(session, configs)
+    from pipeline.scrape import scrape_all
 
-    report = scrape(
-        config, session.workspace, listener=session.listener, should_stop=session.should_stop
+    _warn_of_proxy(session, configs[0])
+    reports = scrape_all(
+        configs, session.workspace, listener=session.listener, should_stop=session.should_stop
     )
-    tried = tally_text(report.tally) if report.tally.total else "nothing new"
-    lines = (
-        f"{tried}; {report.results} new results in "
-        f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}",
-        f'{report.images} images for "{query}" in {session.workspace.images}',
+    stopped = any(report.stopped for report in reports) or len(reports) < len(configs)
+    following = session.again if stopped else session.flag("facegan crop")
+    return Result(_data(reports), _lines(session, reports), following, interrupted=stopped)
+
+
+def _terms(query: str | None, queries: Path | None) -> list[str]:
+    """The search terms of the argument or of the file."""
+    if (query is None) == (queries is None):
+        text = "give a search term or --queries FILE, one of the two"
+        raise click.UsageError(text, click.get_current_context())
+    if queries is None:
+        return [query or ""]
+    try:
+        lines = [line.strip() for line in queries.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.UsageError(f"cannot read {queries}: {error}") from error
+    terms = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
+    if not terms:
+        raise click.UsageError(f"{queries} holds no search term")
+    return terms
+
+
+def _warn_of_proxy(session: Session, config: ScrapeConfig) -> None:
+    if config.proxy:
+        from facegan.core.events import Note
+
+        text = f"{config.proxy} connects for facegan: which addresses are private only it can tell"
+        session.listener(Note("scrape", text, warning=True))
+
+
+def _data(reports: Sequence[ScrapeReport]) -> dict[str, Any]:
+    """Each search by itself; one alone also at the top, of several the sums."""
+    searches = [report.as_dict() for report in reports]
+    if len(searches) == 1:
+        return searches[0] | {"searches": searches}
+    names = ("results", "new_bytes", "seconds")
+    sums = {name: sum(search[name] for search in searches) for name in names}
+    return sums | {"searches": searches}
+
+
+def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]:
+    from facegan.commands._table import bytes_text, columns, seconds_text, tally_text
+
+    if len(reports) == 1:
+        (report,) = reports
+        tried = tally_text(report.tally) if report.tally.total else "nothing new"
+        spent = f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}"
+        return (
+            f"{tried}; {report.results} new results in {spent}",
+            f'{report.images} images for "{report.query}" in {session.workspace.images}',
+        )
+    head = ("query", "source", "images", "of", "new", "rejected", "failed", "size", "time", "")
+    rows = [
+        (
+            report.query,
+            report.source,
+            str(report.images),
+            str(report.limit),
+            str(report.tally.kept),
+            str(sum(report.tally.rejected.values())),
+            str(sum(report.tally.failed.values())),
+            bytes_text(report.new_bytes),
+            seconds_text(report.seconds),
+            report.error or "",
+        )
+        for report in reports
+    ]
+    new = sum(report.tally.kept for report in reports)
+    return (
+        *columns([head, *rows], left=(0, 1, len(head) - 1)),
+        f"{new} new images in {session.workspace.images}",
     )
-    following = session.again if report.stopped else session.flag("facegan crop")
-    return Result(report.as_dict(), lines, following, interrupted=report.stopped)
 
 
-def _plan(session: Session, config: Any) -> Result:
+def _plan(session: Session, configs: Sequence[ScrapeConfig]) -> Result:
     from facegan.core.catalog import Catalog
 
-    have = waiting = 0
-    if session.workspace.catalog.exists():
-        with Catalog(session.workspace.catalog) as catalog:
-            have = catalog.count_images(config.query, config.source)
-            pending = catalog.pending_results(config.query, config.source, config.config_hash())
-            waiting = len(pending)
-    missing = max(0, config.limit - have)
-    line = (
-        f"would fetch up to {missing} images for {config.query!r} from {config.source}: "
-        f"{have} of {config.limit} are there, {waiting} known addresses wait"
+    plans = []
+    for config in configs:
+        have = waiting = 0
+        if session.workspace.catalog.exists():
+            with Catalog(session.workspace.catalog) as catalog:
+                have = catalog.count_images(config.query, config.source)
+                waiting = catalog.count_pending(config.query, config.source, config.config_hash())
+        missing = max(0, config.limit - have)
+        plans.append(
+            {"have": have, "waiting": waiting, "missing": missing, "settings": config.to_dict()}
+        )
+    lines = tuple(
+        f"would fetch up to {plan['missing']} images for {config.query!r} from {config.source}: "
+        f"{plan['have']} of {config.limit} are there, {plan['waiting']} known addresses wait"
+        for plan, config in zip(plans, configs, strict=True)
     )
-    data = {"have": have, "waiting": waiting, "missing": missing, "settings": config.to_dict()}
-    return Result(data, (line,))
+    return Result((plans[0] if len(plans) == 1 else {}) | {"searches": plans}, lines)

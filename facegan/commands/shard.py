@@ -41,15 +41,18 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
     before = _there(session)
     if folder is None:
         return _result(session, pack(session.workspace, config, listener=session.listener), {})
+    from facegan.core.lock import exclusive
     from pipeline.pack_folder import pack_folder
 
-    report = pack_folder(
-        folder,
-        session.workspace.shards,
-        config,
-        listener=session.listener,
-        should_stop=session.should_stop,
-    )
+    session.workspace.create()
+    with exclusive(session.workspace):
+        report = pack_folder(
+            folder,
+            session.workspace.shards,
+            config,
+            listener=session.listener,
+            should_stop=session.should_stop,
+        )
     if report.index is None:
         line = f"stopped before the shards were written; those in {session.workspace.shards} stay"
         return Result({"stopped": True}, (line,), session.again, interrupted=True)

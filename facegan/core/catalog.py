@@ -3,33 +3,25 @@
 `outcomes` decides what is done: one row an item and stage, with the configuration under which it
 was decided. The `status` columns of the other tables are its projection and are written in the
 same transaction, so a kill at any moment leaves both in step. One process writes at a time.
-An image that is rejected as `opted_out` was taken out by hand, which stands above every outcome.
+An image that is rejected as `opted_out` or `forgotten` was taken out, which stands above every
+outcome.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from facegan.core.database import Database, now
-from facegan.core.records import (
-    FaceRecord,
-    ImageRecord,
-    Outcome,
-    Reason,
-    SearchResult,
-    Status,
-    Tally,
-)
-from facegan.core.rows import face_of, face_values, image_of, insert, result_of
+from facegan.core.database import Database
+from facegan.core.forget_tables import TAKEN_OUT
+from facegan.core.records import FaceRecord, ImageRecord, Outcome, SearchResult, Status, Tally
+from facegan.core.rows import face_of, face_values, image_of, outcomes, result_of
 from facegan.core.run_tables import RunTables
+from facegan.core.scrape_tables import ScrapeTables
 
-_OPTED_OUT = f"(images.status = '{Status.REJECTED}' AND images.reason IS '{Reason.OPTED_OUT}')"
 
-
-class Catalog(RunTables):
+class Catalog(RunTables, ScrapeTables):
     """An open catalog; a context manager that closes it.
 
     Args:
@@ -57,74 +49,6 @@ class Catalog(RunTables):
         """Close the file; further calls raise."""
         self._db.close()
 
-    # search results and images
-
-    def add_results(self, results: Iterable[SearchResult]) -> int:
-        """Add what is new, by (url, query, source); an address known already takes up its fate.
-
-        Returns:
-            The number of new rows.
-        """
-        added = 0
-        with self._db.transaction() as db:
-            for result in results:
-                new = db.execute(*insert("search_results", result))
-                if new.rowcount:
-                    added += 1
-                    self._adopt_fate(db, result.url)
-        return added
-
-    def pending_results(self, query: str, source: str, config_hash: str) -> list[SearchResult]:
-        """Results of a query that are to be fetched, in the source's order.
-
-        Left out: addresses that were kept, under whatever configuration, and addresses that this
-        configuration rejected.
-        """
-        rows = self._db.all(
-            "SELECT search_results.* FROM search_results"
-            " LEFT JOIN outcomes ON outcomes.stage = 'scrape' AND outcomes.item = url"
-            " WHERE query = ? AND source = ? AND (outcomes.status IS NULL"
-            "  OR outcomes.status = 'failed'"
-            "  OR outcomes.status = 'rejected' AND outcomes.config_hash != ?"
-            "     AND coalesce(outcomes.reason, '') != 'duplicate')"
-            " ORDER BY rank",
-            (query, source, config_hash),
-        )
-        return [result_of(row) for row in rows]
-
-    def count_images(self, query: str, source: str) -> int:
-        """Distinct images that the query has led to."""
-        row = self._db.one(
-            "SELECT count(DISTINCT image_sha256) AS n FROM search_results"
-            " WHERE query = ? AND source = ?",
-            (query, source),
-        )
-        return int(row["n"])
-
-    def has_image(self, sha256: str) -> bool:
-        """Whether these bytes are stored already."""
-        rows = self._db.all("SELECT 1 FROM images WHERE sha256 = ?", (sha256,))
-        return bool(rows)
-
-    def is_opted_out(self, sha256: str) -> bool:
-        """Whether these bytes were taken out for good: they are not to be stored again."""
-        sql = f"SELECT 1 FROM images WHERE sha256 = ? AND {_OPTED_OUT}"  # noqa: S608
-        return bool(self._db.all(sql, (sha256,)))
-
-    def record_fetch(
-        self, url: str, outcome: Outcome, config_hash: str, image: ImageRecord | None = None
-    ) -> None:
-        """Write down what became of an address, and the image that it gave."""
-        with self._db.transaction() as db:
-            if image is not None:
-                db.execute(*insert("images", image))
-            self._record(db, "scrape", url, outcome, config_hash)
-            db.execute(
-                "UPDATE search_results SET status = ?, reason = ?, image_sha256 = ?,"
-                " fetched_at = ? WHERE url = ?",
-                (outcome.status, outcome.reason, image and image.sha256, now(), url),
-            )
-
     # faces
 
     def pending_images(self, stage: str, config_hash: str) -> list[ImageRecord]:
@@ -136,7 +60,7 @@ class Catalog(RunTables):
             "SELECT images.* FROM images"  # noqa: S608
             " LEFT JOIN outcomes ON outcomes.stage = ? AND outcomes.item = sha256"
             " WHERE (outcomes.status IS NULL OR outcomes.status = 'failed'"
-            f"  OR outcomes.config_hash != ?) AND NOT {_OPTED_OUT}"
+            f"  OR outcomes.config_hash != ?) AND NOT {TAKEN_OUT}"
             " ORDER BY sha256",
             (stage, config_hash),
         )
@@ -160,7 +84,7 @@ class Catalog(RunTables):
                     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     face_values(face),
                 )
-            self._record(db, "crop", image_sha256, outcome, config_hash)
+            db.execute(*outcomes("crop", [(image_sha256, outcome)], config_hash))
             db.execute(
                 "UPDATE images SET status = ?, reason = ? WHERE sha256 = ?",
                 (outcome.status, outcome.reason, image_sha256),
@@ -191,7 +115,7 @@ class Catalog(RunTables):
             found.setdefault(row["image_sha256"], result_of(row))
         return found
 
-    # shards; runs and scores are inherited
+    # shards; searches, runs and scores are inherited
 
     def record_shards(self, rows: Iterable[tuple[str, str, int, int]], selection: str) -> None:
         """Replace the shards: (file, sha256, count, bytes) each."""
@@ -223,33 +147,3 @@ class Catalog(RunTables):
         if not table.isidentifier():
             raise ValueError(table)
         return int(self._db.one(f"SELECT count(*) AS n FROM {table}", ())["n"])  # noqa: S608
-
-    @staticmethod
-    def _record(
-        db: sqlite3.Connection, stage: str, item: str, outcome: Outcome, config_hash: str
-    ) -> None:
-        db.execute(
-            "INSERT OR REPLACE INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                stage,
-                item,
-                config_hash,
-                outcome.status,
-                outcome.reason,
-                outcome.detail,
-                outcome.ms,
-            ),
-        )
-
-    @staticmethod
-    def _adopt_fate(db: sqlite3.Connection, url: str) -> None:
-        """Give the rows of an address that was fetched for another query what it led to."""
-        db.execute(
-            "UPDATE search_results SET (status, reason, image_sha256, fetched_at) ="
-            " (SELECT status, reason, image_sha256, fetched_at FROM search_results AS other"
-            "  WHERE other.url = ?1 AND other.status != 'pending' LIMIT 1)"
-            " WHERE url = ?1 AND status = 'pending' AND EXISTS"
-            " (SELECT 1 FROM search_results AS other"
-            "  WHERE other.url = ?1 AND other.status != 'pending')",
-            (url,),
-        )

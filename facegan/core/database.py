@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,12 +93,12 @@ class Database:
                 self._rollback()
                 raise
 
-    def all(self, sql: str, values: Sequence[Any] = ()) -> list[sqlite3.Row]:
+    def all(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[sqlite3.Row]:
         """Every row of a query."""
         with self._errors():
             return self._db.execute(sql, values).fetchall()
 
-    def one(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Row:
+    def one(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> sqlite3.Row:
         """The first row of a query that has one."""
         return self.all(sql, values)[0]
 

@@ -93,14 +93,34 @@ class SourceError(FaceganError):
 
     exit_code = 4
 
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        answer: bytes | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        """HTTP's, where it came to that."""
+        self.answer = answer
+        """What came instead, where it is short or nobody could read it."""
+
 
 class RateLimitedError(SourceError):
     """A source asks for fewer requests; `retry_after_s` is its wish, where it told one."""
 
     def __init__(
-        self, message: str, *, hint: str | None = None, retry_after_s: float | None = None
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        answer: bytes | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint, status=status, answer=answer)
         self.retry_after_s = retry_after_s
 
 

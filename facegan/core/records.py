@@ -41,6 +41,11 @@ class Reason(StrEnum):
     SHORT_BODY = "short_body"
     NOT_AN_IMAGE = "not_an_image"
     OPTED_OUT = "opted_out"
+    """Its server reserves it (X-Robots-Tag, TDM reservation), or it was set aside by hand."""
+    ROBOTS_TXT = "robots_txt"
+    """Its host's robots.txt asks not to fetch it."""
+    FORGOTTEN = "forgotten"
+    """Taken out by `facegan forget`."""
     # the image
     DECODE_FAILED = "decode_failed"
     DECODER_CRASHED = "decoder_crashed"
@@ -139,6 +144,8 @@ class SearchResult:
     license: str | None = None
     license_url: str | None = None
     attribution: str | None = None
+    filters: str | None = None
+    """What the source was asked to leave out, in its own words."""
     width: int | None = None
     height: int | None = None
 

@@ -4,20 +4,56 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
-from facegan.core.records import Box, FaceRecord, ImageRecord, Reason, SearchResult, Status
+from facegan.core.records import (
+    Box,
+    FaceRecord,
+    ImageRecord,
+    Outcome,
+    Reason,
+    SearchResult,
+    Status,
+)
 
 
-def insert(table: str, record: SearchResult | ImageRecord) -> tuple[str, dict[str, Any]]:
-    """The statement that adds a record unless it is there, and its values.
+def insert(
+    table: str, records: Sequence[SearchResult] | Sequence[ImageRecord]
+) -> tuple[str, list[Any]]:
+    """The statement that adds the records that are not there, at least one, and its values.
 
     The names come from the records' fields, which are those of the columns.
     """
-    names = list(record.__dataclass_fields__)
-    marks = ", ".join(f":{name}" for name in names)
-    sql = f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
-    return sql, {name: getattr(record, name) for name in names}
+    names = tuple(records[0].__dataclass_fields__)
+    values = [_storable(getattr(record, name)) for record in records for name in names]
+    rows = marks(len(records), len(names))
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES {rows}", values  # noqa: S608
+
+
+def _storable(value: Any) -> Any:
+    """None in place of a number that SQLite has no room for, as a stranger may write it."""
+    return None if type(value) is int and not -(2**63) <= value < 2**63 else value
+
+
+def marks(rows: int, columns: int) -> str:
+    """Places for the values of many rows: one statement for all of them is one step of SQLite.
+
+    >>> marks(2, 3)
+    '(?, ?, ?), (?, ?, ?)'
+    """
+    return ", ".join(["(" + ", ".join("?" * columns) + ")"] * rows)
+
+
+def outcomes(
+    stage: str, decided: Sequence[tuple[str, Outcome]], config_hash: str
+) -> tuple[str, list[Any]]:
+    """The statement that replaces what is known of (item, outcome) each, and its values."""
+    values: list[Any] = []
+    for item, outcome in decided:
+        values += (stage, item, config_hash, outcome.status, outcome.reason, outcome.detail)
+        values.append(outcome.ms)
+    return f"INSERT OR REPLACE INTO outcomes VALUES {marks(len(decided), 7)}", values  # noqa: S608
 
 
 def result_of(row: sqlite3.Row) -> SearchResult:

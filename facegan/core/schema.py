@@ -105,4 +105,33 @@ MIGRATIONS = (
         created_at TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    CREATE TABLE scrapes (
+        id INTEGER PRIMARY KEY,
+        query TEXT NOT NULL,
+        source TEXT NOT NULL,
+        settings TEXT NOT NULL,
+        agent TEXT NOT NULL,
+        began_at TEXT NOT NULL,
+        ended_at TEXT
+    ) STRICT;
+    ALTER TABLE search_results ADD COLUMN filters TEXT;
+    ALTER TABLE search_results ADD COLUMN scrape INTEGER REFERENCES scrapes (id);
+
+    CREATE TABLE forgotten (
+        kind TEXT NOT NULL,
+        value TEXT NOT NULL,
+        forgotten_at TEXT NOT NULL,
+        PRIMARY KEY (kind, value)
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE selections (
+        selection TEXT NOT NULL,
+        face_sha256 TEXT NOT NULL,
+        image_sha256 TEXT NOT NULL,
+        split TEXT NOT NULL,
+        PRIMARY KEY (selection, face_sha256, image_sha256)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX selections_by_image ON selections (image_sha256);
+    """,
 )

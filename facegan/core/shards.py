@@ -15,7 +15,7 @@ import io
 import json
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -40,6 +40,7 @@ __all__ = [
     "Shard",
     "ShardIndex",
     "open_index",
+    "read_facts",
     "read_member",
     "read_members",
     "selection_hash",
@@ -49,6 +50,8 @@ __all__ = [
 _KEY = re.compile(r"[A-Za-z0-9_-]+")
 MAX_SHARD_BYTES = 256 * 2**20
 """Large enough that a read is sequential, small enough to be sent again."""
+MAX_FACTS_BYTES = 2**20
+"""Of one image's JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,13 +131,9 @@ def read_members(index: ShardIndex, members: Iterable[Member]) -> Iterator[bytes
     Raises:
         ShardError: a tar cannot be read or its bytes are not those that were written.
     """
-    with contextlib.ExitStack() as stack:
-        opened: tuple[str, IO[bytes]] | None = None
-        for member in members:
-            if opened is None or opened[0] != member.shard:
-                stack.close()
-                opened = member.shard, stack.enter_context(_open(index.folder / member.shard))
-            yield _read(opened[1], index.folder, member)
+    with contextlib.closing(_opened(index, members)) as opened:
+        for file, member in opened:
+            yield _read(file, index.folder, member)
 
 
 def read_member(index: ShardIndex, member: Member) -> bytes:
@@ -144,6 +143,46 @@ def read_member(index: ShardIndex, member: Member) -> bytes:
         ShardError: as `read_members`.
     """
     return next(read_members(index, [member]))
+
+
+def read_facts(index: ShardIndex) -> Iterator[tuple[Member, dict[str, Any]]]:
+    """What stands beside each image in its JSON, in the index's order.
+
+    Raises:
+        ShardError: a tar cannot be read, or holds something else there.
+    """
+    with contextlib.closing(_opened(index, index.members)) as opened:
+        for file, member in opened:
+            yield member, _facts(file, index.folder, member)
+
+
+def _opened(
+    index: ShardIndex, members: Iterable[Member]
+) -> Generator[tuple[IO[bytes], Member], None, None]:
+    """Each member with its open tar."""
+    with contextlib.ExitStack() as stack:
+        opened: tuple[str, IO[bytes]] | None = None
+        for member in members:
+            if opened is None or opened[0] != member.shard:
+                stack.close()
+                opened = member.shard, stack.enter_context(_open(index.folder / member.shard))
+            yield opened[1], member
+
+
+def _facts(file: IO[bytes], folder: Path, member: Member) -> dict[str, Any]:
+    """The member that follows the image."""
+    try:
+        file.seek(member.offset + _padded(member.size))
+        info = tarfile.TarInfo.frombuf(file.read(tarfile.BLOCKSIZE), "utf-8", "strict")
+        value = json.loads(file.read(info.size)) if info.size <= MAX_FACTS_BYTES else None
+        if info.name == f"{member.key}.json" and isinstance(value, dict):
+            return value
+    except (OSError, TypeError, ValueError, RecursionError, tarfile.TarError):
+        pass
+    raise ShardError(
+        f"{folder / member.shard} is corrupt at {member.key}: no facts follow the image",
+        hint="facegan shard",
+    )
 
 
 def _read(file: IO[bytes], folder: Path, member: Member) -> bytes:

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from pipeline.fetch import Fetched
     from pipeline.http import Transport
 
-SOURCES = ("bing", "folder", "portraits")
+SOURCES = ("bing", "commons", "openverse", "met", "urls", "folder", "portraits")
 
 
 class Source(Protocol):
     """What a stage needs of a source."""
 
     name: str
+    gives: frozenset[str]
+    """Fields of a result, beside url, query, source and rank, that every answer has while the
+    source answers as expected; `facegan sources check` looks for them."""
 
     def search(self, query: str) -> Iterator[SearchResult]:
         """Results in the source's own order, found as they are asked for, page by page.
@@ -54,6 +57,22 @@ def open_source(config: ScrapeConfig, transport: Transport, answers: Path) -> So
         from pipeline.sources.portraits import PortraitSource
 
         return PortraitSource(config)
+    if config.source == "urls":
+        from pipeline.sources.urls import UrlsSource
+
+        return UrlsSource(config, transport)
+    if config.source == "commons":
+        from pipeline.sources.commons import CommonsSource
+
+        return CommonsSource(config, transport, answers)
+    if config.source == "openverse":
+        from pipeline.sources.openverse import OpenverseSource
+
+        return OpenverseSource(config, transport, answers)
+    if config.source == "met":
+        from pipeline.sources.met import MetSource
+
+        return MetSource(config, transport, answers)
     from pipeline.sources.bing import BingSource
 
     return BingSource(config, transport, answers)

@@ -14,6 +14,10 @@ from facegan.core.records import Outcome, Reason, SearchResult, Status
 from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, judge
 from pipeline.sources.names import as_text
+from pipeline.sources.text import clean
+
+UNNAMED = "unnamed"
+"""Title of a file whose name has no letter that can be shown."""
 
 
 class FolderSource:
@@ -27,6 +31,7 @@ class FolderSource:
     """
 
     name = "folder"
+    gives = frozenset({"title"})
 
     def __init__(self, config: ScrapeConfig) -> None:
         self._config = config
@@ -39,7 +44,8 @@ class FolderSource:
             SourceError: the directory cannot be read.
         """
         for rank, path in enumerate(_files(self._root)):
-            yield SearchResult(path.as_uri(), query, self.name, rank, title=as_text(path.stem))
+            title = clean(as_text(path.stem)) or UNNAMED
+            yield SearchResult(path.as_uri(), query, self.name, rank, title=title)
 
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source. A file is copied, so the original may go."""
@@ -62,6 +68,19 @@ class FolderSource:
 
 def _files(folder: Path) -> Iterator[Path]:
     """Depth first; one directory's names in memory at a time on each level."""
+    levels = [_entries(folder)]
+    while levels:
+        found = next(levels[-1], None)
+        if found is None:
+            levels.pop()
+        elif found[1]:
+            levels.append(_entries(found[0]))
+        else:
+            yield found[0]
+
+
+def _entries(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """What lies in a directory, by name, and whether it is one itself."""
     try:
         with os.scandir(folder) as entries:
             found = sorted(
@@ -74,11 +93,7 @@ def _files(folder: Path) -> Iterator[Path]:
             f"cannot read {as_text(folder)}: {error.strerror}",
             hint="name another one: --folder DIR",
         ) from error
-    for name, is_folder in found:
-        if is_folder:
-            yield from _files(folder / name)
-        else:
-            yield folder / name
+    return ((folder / name, is_folder) for name, is_folder in found)
 
 
 def _path(url: str) -> Path | None:

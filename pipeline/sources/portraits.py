@@ -31,6 +31,7 @@ class PortraitSource:
     """
 
     name = "portraits"
+    gives = frozenset({"title", "creator", "width", "height"})
 
     def __init__(self, config: ScrapeConfig) -> None:
         self._config = config

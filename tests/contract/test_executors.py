@@ -85,6 +85,40 @@ def test_a_worker_that_dies_costs_exactly_one_item(work, workers):
     assert results == {n: WorkerDied() if n == 3 else n for n in range(30)}
 
 
+def test_threads_give_results_while_items_are_slow_to_come():
+    given, taken = [], []
+
+    def items():
+        for number in range(6):
+            time.sleep(0.06)
+            taken.append(number)
+            yield number
+
+    for item, _ in Threads(4).run(double, items()):
+        given.append((item, taken[-1]))
+    assert all(last <= item + 2 for item, last in given)
+
+
+def test_items_may_come_to_an_end_for_now():
+    waiting = [1, 2]
+
+    class Items:
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            if not waiting:
+                raise StopIteration
+            return waiting.pop()
+
+    seen = []
+    for item, _ in Threads(2).run(double, Items()):
+        seen.append(item)
+        if item == 2:
+            waiting.append(3)
+    assert sorted(seen) == [1, 2, 3]
+
+
 def test_many_deaths_cost_their_own_items_only():
     results = dict(Processes(2).run(killed_at_odd, range(8)))
     assert results == {n: WorkerDied() if n % 2 else n for n in range(8)}

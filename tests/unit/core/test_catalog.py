@@ -59,48 +59,6 @@ def fetched(catalog, *shas):
         catalog.record_fetch(f"http://x/{sha}", KEPT, "s", image(sha))
 
 
-# results
-
-
-def test_results_are_added_once_by_address_query_and_source(catalog):
-    assert catalog.add_results([result("u", 0), result("v", 1), result("u", 2)]) == 2
-    assert catalog.add_results([result("u"), result("u", query="poet")]) == 1
-    assert [r.url for r in catalog.pending_results("artist", "bing", "c")] == ["u", "v"]
-
-
-def test_results_keep_everything_that_the_source_said(catalog):
-    full = result("u", 3, page_url="p", title="t", creator="c", license="CC0", width=3, height=4)
-    catalog.add_results([full])
-    assert catalog.pending_results("artist", "bing", "c") == [full]
-
-
-def test_kept_and_rejected_results_are_done_and_failed_ones_are_pending(catalog):
-    catalog.add_results([result(url, n) for n, url in enumerate("abcd")])
-    catalog.record_fetch("a", KEPT, "c1", image())
-    catalog.record_fetch("b", Outcome(Status.REJECTED, Reason.TOO_SMALL), "c1")
-    catalog.record_fetch("c", FAILED, "c1")
-    assert [r.url for r in catalog.pending_results("artist", "bing", "c1")] == ["c", "d"]
-    assert [r.url for r in catalog.pending_results("artist", "bing", "c2")] == ["b", "c", "d"]
-
-
-def test_an_address_known_from_another_query_takes_up_its_fate(catalog):
-    catalog.add_results([result("a")])
-    catalog.record_fetch("a", KEPT, "c", image())
-    catalog.add_results([result("a", query="poet")])
-    assert catalog.count_images("poet", "bing") == 1
-    assert catalog.pending_results("poet", "bing", "c") == []
-
-
-def test_identical_bytes_are_one_image(catalog):
-    catalog.add_results([result("a", 0), result("b", 1)])
-    catalog.record_fetch("a", KEPT, "c", image("s"))
-    catalog.record_fetch("b", KEPT, "c", image("s"))
-    assert catalog.rows("images") == 1
-    assert catalog.count_images("artist", "bing") == 1
-    assert catalog.has_image("s")
-    assert not catalog.has_image("t")
-
-
 # faces
 
 

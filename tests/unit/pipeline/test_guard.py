@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline import guard
 from pipeline.config import ScrapeConfig
 from pipeline.gallery import Gallery
-from pipeline.guard import AddressGuard, AddressRefusedError, is_public
+from pipeline.guard import AddressGuard, AddressRefusedError, is_public, literal
 from pipeline.http import Transport
 from tests.servers import pictures
 
@@ -106,6 +106,37 @@ def test_numbers_that_mean_loopback_are_seen_through():
         numeric = [str(entry[4][0]) for entry in found]
         with pytest.raises(AddressRefusedError):
             AddressGuard(resolver=lambda *_, found=numeric: found).addresses(host, 80)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("::1%eth0", "::1"),
+        ("LocalHost.", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0177.1", "127.0.0.1"),
+        ("8.8.8.8", "8.8.8.8"),
+        ("example.org", None),
+        ("1.example.org", None),
+        ("", None),
+        ("\0", None),
+        ("ä.example", None),
+    ],
+)
+def test_address_that_a_name_spells_out_is_known_without_a_resolver(host, address):
+    assert literal(host) == address
+
+
+def test_address_in_the_url_is_judged_where_a_proxy_resolves():
+    judging = AddressGuard([("10.0.0.1", 80)], lambda *_: ["8.8.8.8"])
+    for host in ("10.0.0.1", "8.8.8.8", "example.org"):
+        judging.check_literal(host, 80)
+    for host, port in (("10.0.0.1", 81), ("[fd00::1]", 80), ("0x0a000001", 80)):
+        with pytest.raises(AddressRefusedError):
+            judging.check_literal(host, port)
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_connected(monkeypatch):

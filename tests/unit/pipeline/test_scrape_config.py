@@ -94,6 +94,9 @@ def test_config_hash_holds_what_decides_an_items_fate_and_no_more():
         {"min_size_px": 5},
         {"allow_hosts": ("localhost",)},
         {"folder": Path("x")},
+        {"max_redirects": 0},
+        {"opt_outs": False},
+        {"robots_txt": False},
     ):
         assert dataclasses.replace(base, **change).config_hash() != base.config_hash()
 

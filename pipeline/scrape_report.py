@@ -1,0 +1,117 @@
+"""What a search came to: its report, and the figures beside its bar."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from facegan.core.errors import FaceganError, NothingProducedError, SourceError
+from facegan.core.records import Reason, Status, Tally
+from pipeline.config import ScrapeConfig
+from pipeline.stage import Ends
+
+NEAR_CEILING = 0.9
+"""Of a source's ceiling: from here on it is said to be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrapeReport:
+    """What one search did, and what the workspace now holds for its query."""
+
+    query: str
+    source: str
+    limit: int
+    images: int
+    """Distinct images kept for the query, over all calls."""
+    results: int
+    """New addresses that this call's search brought."""
+    tally: Tally
+    """How the addresses ended that this call tried."""
+    new_bytes: int
+    """Written by this call."""
+    seconds: float
+    stopped: bool
+    """Ctrl-C ended it."""
+    error: str | None = None
+    """What broke the search off, or why it made nothing."""
+
+    @property
+    def next_step(self) -> str:
+        """The command that goes on from here."""
+        if self.stopped:
+            return f'run the same command again: facegan scrape "{self.query}"'
+        return "facegan crop"
+
+    @property
+    def images_per_s(self) -> float:
+        """Images that this call kept, a second."""
+        return self.tally.kept / self.seconds if self.seconds > 0 else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        values = asdict(self) | {"tally": self.tally.as_dict()}
+        return values | {"images_per_s": self.images_per_s, "next_step": self.next_step}
+
+
+def nothing(report: ScrapeReport) -> FaceganError:
+    """Why a search that ended has no image."""
+    tally, query = report.tally, report.query
+    if not tally.total:
+        text = f"{report.source} has no image for {query!r}"
+        return NothingProducedError(text, hint="try other words, or fewer of them")
+    counts = Counter(tally.rejected) + Counter(tally.failed)
+    reasons = ", ".join(f"{reason} {n}" for reason, n in counts.most_common())
+    text = f"none of {tally.total} addresses for {query!r} gave an image: {reasons}"
+    if tally.rejected:
+        return NothingProducedError(text, hint="try other words or another --source")
+    return SourceError(text, hint="check the network, then run the same command again")
+
+
+def near_ceiling(source: str, found: int) -> str | None:
+    """What to say of a search that ended, where its source gives no more for one query."""
+    if source != "bing":
+        return None
+    from pipeline.sources.bing import CEILING
+
+    if found < NEAR_CEILING * CEILING:
+        return None
+    return (
+        f"Bing gives about {CEILING} results for one query, and gave {found}: more images take"
+        " more queries (--queries FILE)"
+    )
+
+
+def figures(kept: int, ends: Ends, arrived: int, seconds: float) -> dict[str, int | float]:
+    """What stands beside the bar: counts that are not 0, the commonest reason and the speed.
+
+    Args:
+        kept: images of the query.
+        ends: how the addresses of this call ended.
+        arrived: bytes of its images.
+        seconds: since it began.
+
+    >>> figures(3, Counter({(Status.FAILED, "timeout"): 2}), 0, 1.0)
+    {'kept': 3, 'failed': 2, 'timeout': 2, 'MB/s': 0.0}
+    """
+    reasons: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for (status, reason), count in ends.items():
+        if reason == Reason.DUPLICATE:
+            counts["duplicate"] += count
+        elif status in {Status.REJECTED, Status.FAILED}:
+            counts[status.value] += count
+            reasons[reason] += count
+    shown = {name: counts[name] for name in ("duplicate", "rejected", "failed") if counts[name]}
+    speed = arrived / 1e6 / seconds if seconds > 0 else 0.0
+    return {"kept": kept} | shown | dict(reasons.most_common(1)) | {"MB/s": speed}
+
+
+def recorded(config: ScrapeConfig) -> dict[str, Any]:
+    """The settings of a call as the catalog keeps them: without a proxy's password."""
+    settings = config.to_dict()
+    if config.proxy:
+        parts = urlsplit(config.proxy)
+        settings["proxy"] = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    return settings

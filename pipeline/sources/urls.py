@@ -1,0 +1,156 @@
+"""A list of addresses as a source: text, CSV, TSV, JSON Lines or Parquet, one row at a time.
+
+Text holds one address a line; a line that begins with `#` is a remark. The others name their
+columns: one of addresses, and what else they tell of each picture, under the usual names
+(`caption` is a title, as img2dataset's lists have it).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from facegan.core.errors import SourceError
+from facegan.core.records import Outcome, SearchResult
+from pipeline.config import ScrapeConfig
+from pipeline.fetch import Fetched, fetch_image
+from pipeline.http import Transport
+from pipeline.sources.tables import Row, open_table
+from pipeline.sources.text import address, clean
+
+NAMES = {
+    "page_url": ("page_url", "page"),
+    "title": ("title", "caption", "text"),
+    "creator": ("creator", "author", "artist"),
+    "license": ("license", "licence"),
+    "license_url": ("license_url", "licence_url"),
+    "attribution": ("attribution", "credit"),
+    "width": ("width", "original_width"),
+    "height": ("height", "original_height"),
+}
+"""Names of columns for each field of a result, in small letters; the first that is there counts."""
+NOT_TOLD = frozenset({"?", "-", "nan", "none", "null", "unknown"})
+"""How lists say that a licence or a creator is not known."""
+DEFAULT_COLUMN = "url"
+"""Text without columns is read where no other one is asked for."""
+MOST_PX = 1_000_000
+BROKEN_BYTE = re.compile("[\udc80-\udcff]+")
+"""Bytes that are no UTF-8, as Python's `surrogateescape` reads them."""
+
+
+class UrlsSource:
+    """Every row of a list is a result; one without a usable address is, too: its fetch tells.
+
+    Args:
+        config: `list_file` and `url_column` count.
+        transport: open connections.
+    """
+
+    name = "urls"
+    gives: frozenset[str] = frozenset()
+
+    def __init__(self, config: ScrapeConfig, transport: Transport) -> None:
+        self._path = config.list_file or Path()
+        self._column = config.url_column
+        self._transport = transport
+
+    def search(self, query: str) -> Iterator[SearchResult]:
+        """See Source. The query does not choose: it is what the images are gathered under.
+
+        Raises:
+            MissingDependencyError: it is Parquet, and pyarrow is not installed.
+            SourceError: it cannot be read, or has no such column of addresses.
+        """
+        table = open_table(self._path, self._column)
+        if table.columns is None and self._column == DEFAULT_COLUMN:
+            for rank, row in enumerate(table.read(())):
+                yield SearchResult(_address(row.values[""], row.place), query, self.name, rank)
+            return
+        named = _columns(table.columns or (), self._column, self._path)
+        for rank, row in enumerate(table.read(set(named.values()))):
+            cells = {field: row.values.get(column) for field, column in named.items()}
+            yield _result(cells, row, query, rank)
+
+    def fetch(self, result: SearchResult) -> Fetched | Outcome:
+        """See Source."""
+        return fetch_image(result.url, self._transport)
+
+
+def find_column(columns: tuple[str, ...], *names: str) -> str | None:
+    """The first of `names` that is a column: spelt just so, else in other letters' case.
+
+    >>> find_column(("id", "URL"), "url", "link")
+    'URL'
+    """
+    folded = {column.casefold(): column for column in reversed(columns)}
+    for name in names:
+        if name in columns:
+            return name
+        if name.casefold() in folded:
+            return folded[name.casefold()]
+    return None
+
+
+def _columns(columns: tuple[str, ...], wanted: str, path: Path) -> dict[str, str]:
+    """Which column each field stands in."""
+    found = find_column(columns, wanted)
+    if found is None:
+        there = ", ".join(repr(clean(column) or "")[:60] for column in columns[:20])
+        raise SourceError(
+            f"{path} has no column {wanted!r}; its columns are {there or 'none'}",
+            hint="name the one that holds the addresses: --url-column NAME",
+        )
+    fields = {field: find_column(columns, *names) for field, names in NAMES.items()}
+    named = {field: column for field, column in fields.items() if column not in (None, found)}
+    return {"url": found} | {field: column for field, column in named.items() if column}
+
+
+def _result(cells: Mapping[str, object], row: Row, query: str, rank: int) -> SearchResult:
+    return SearchResult(
+        url=_address(row.problem or cells["url"], row.place),
+        query=query,
+        source=UrlsSource.name,
+        rank=rank,
+        page_url=address(cells.get("page_url")),
+        title=clean(cells.get("title")),
+        creator=_told(cells.get("creator")),
+        license=_told(cells.get("license")),
+        license_url=address(cells.get("license_url")),
+        attribution=clean(cells.get("attribution")),
+        width=_pixels(cells.get("width")),
+        height=_pixels(cells.get("height")),
+    )
+
+
+def _address(value: object, place: str) -> str:
+    """The address in a row, or text that no fetch takes for one: nothing is dropped silently."""
+    if isinstance(value, str):
+        value = BROKEN_BYTE.sub(_quoted, value.strip())
+    return address(value) or clean(value) or f"({place} holds no address)"
+
+
+def _quoted(found: re.Match[str]) -> str:
+    """Bytes of another encoding, as a server that uses it expects them."""
+    return quote_from_bytes(found[0].encode("ascii", "surrogateescape"))
+
+
+def _told(value: object) -> str | None:
+    text = clean(value)
+    return None if text is None or text.casefold() in NOT_TOLD else text
+
+
+def _pixels(value: object) -> int | None:
+    """A length in pixels, as lists write it.
+
+    >>> _pixels("640.0"), _pixels(480), _pixels("wide"), _pixels(True), _pixels(-1)
+    (640, 480, None, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return int(number) if 1 <= number <= MOST_PX else None

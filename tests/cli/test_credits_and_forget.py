@@ -1,0 +1,146 @@
+"""`facegan credits` and `facegan forget`, as they are typed."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+import cli
+from facegan.core.files import Workspace
+from facegan.core.shards import open_index
+from tests.forget_helpers import began, crop, filled, hash_of, kept, result
+
+from .conftest import Run
+
+URL = result(1).url
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A workspace under its usual name, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    filled(tmp_path / "data")
+    return Workspace(Path("data"))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def typed(*words: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(words)
+    return int(ended.value.code or 0)
+
+
+def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> Terminal:
+    """Someone types `text` on a terminal; what they are shown."""
+    shown = Terminal()
+    monkeypatch.setattr(sys, "stdin", Terminal(text))
+    monkeypatch.setattr(sys, "stderr", shown)
+    return shown
+
+
+# credits
+
+
+def test_credits_are_written_and_counted(
+    facegan: Run, home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = facegan("credits", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["result"] == {
+        "images": 4,
+        "unknown": 1,
+        "licences": [{"license": "CC0", "images": 3}],
+        "files": ["data/CREDITS.md", "data/credits.csv"],
+    }
+    assert typed("credits", "--shards", "data/shards", "--out", "out") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "4 pictures in CREDITS.md and credits.csv, in out",
+        "  1 whose licence nobody told",
+        "  3 CC0",
+    ]
+    assert Path("out/CREDITS.md").read_text().count("\n- ") == 4 + 2
+    assert (home.root / "credits.csv").exists()
+
+
+def test_credits_of_nothing_are_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert typed("credits") == 3
+    assert "no images in data" in capsys.readouterr().err
+    assert typed("credits", "--shards", ".", "--all") == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+# forget
+
+
+def test_forget_says_what_went_and_who_has_seen_it(facegan: Run, home: Workspace) -> None:
+    began(home, "00001-a", open_index(home.shards).selection)
+    (home.runs / "00001-a").mkdir(parents=True)
+    done = facegan("forget", URL, "--yes")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"forgot url {URL}: 1 image with 1 face; 2 files removed",
+        "1 address remembered: no later scrape fetches there",
+        "packed the shards anew: 3 images",
+        "trained with it, so their models have seen it: 00001-a",
+        "next: facegan train",
+    ]
+    assert kept(home) == [0, 2, 3]
+
+
+def test_without_a_terminal_only_yes_will_do(
+    facegan: Run, home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = facegan("forget", URL, "--json")
+    assert done.returncode == 2
+    error = json.loads(done.stdout)["error"]
+    assert "1 image and 1 face" in error["message"]
+    assert "--yes" in error["hint"]
+    assert kept(home) == [0, 1, 2, 3]
+    assert typed("forget", URL, "--json", "--yes") == 0
+    said = json.loads(capsys.readouterr().out)["result"]
+    assert (said["images"], said["shards"], said["target"]["kind"]) == (1, "packed", "url")
+
+
+def test_a_dry_run_shows_and_leaves(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed("forget", "img.example", "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert said == "would forget host img.example: 2 images with 2 faces; 3 addresses\n"
+    assert kept(home) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(("reply", "left"), [("y\n", [0, 2, 3]), ("n\n", [0, 1, 2, 3])])
+def test_on_a_terminal_it_shows_and_asks(
+    home: Workspace,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    reply: str,
+    left: list[int],
+) -> None:
+    shown = answer(monkeypatch, reply)
+    assert typed("forget", hash_of(1)[:12]) == 0
+    assert "will forget sha256" in shown.getvalue()
+    assert "go on? [y/N]" in shown.getvalue()
+    assert kept(home) == left
+    assert ("nothing was changed" in capsys.readouterr().out) == (reply == "n\n")
+
+
+def test_a_word_that_is_no_query_names_the_nearest(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed("forget", "artists", "--yes") == 3
+    assert "the nearest is 'artist'" in capsys.readouterr().err
+    assert typed("forget", "artist", "--as", "query", "--yes") == 0
+    assert not (home.shards / "index.json").exists()
+    assert crop(1) not in b"".join(p.read_bytes() for p in home.root.rglob("*") if p.is_file())

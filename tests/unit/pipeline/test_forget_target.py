@@ -1,0 +1,83 @@
+"""What is to be forgotten is told by its shape, and refused where it could be two things."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from facegan.core.catalog import Catalog
+from facegan.core.errors import ConfigError, WorkspaceError
+from facegan.core.files import Workspace
+from facegan.core.lock import exclusive
+from pipeline.forget import forget, plan_forget
+from pipeline.forget_target import kind_of
+from tests.forget_helpers import filled, hash_of, kept, result
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return filled(tmp_path_factory.mktemp("made") / "data")
+
+
+@pytest.fixture
+def workspace(made, tmp_path):
+    return Workspace(shutil.copytree(made.root, tmp_path / "data"))
+
+
+def test_kinds_are_told_by_their_shape():
+    shapes = {
+        "url": ("http://a.example/x y", "FILE:///x", "portrait:0/1?size=64"),
+        "host": (
+            "a.example",
+            "127.0.0.1:8000",
+            "::1",
+            "[::1]",
+            "m\u00fcller.example",
+            "a.example.",
+        ),
+        "sha256": ("4F2a0c11", "a" * 64),
+        "query": ("artist", "a.example/x.jpg", "4f2a0c1", "a" * 65, "mr bean", "localhost"),
+    }
+    for kind, texts in shapes.items():
+        assert {text: kind_of(text) for text in texts} == dict.fromkeys(texts, kind)
+
+
+def test_what_cannot_be_meant_is_refused_in_words(workspace):
+    ambiguous = ["a.example", hash_of(1)[:9]]
+    with Catalog(workspace.catalog) as catalog:
+        catalog.add_results([result(7 + n, text) for n, text in enumerate(ambiguous)])
+    for text in ambiguous:
+        with pytest.raises(ConfigError, match="or a search term") as caught:
+            forget(text, workspace)
+        assert "--as query" in caught.value.hint
+        assert plan_forget(text, workspace, kind="query").addresses == 1
+    for text, kind in (("zz", "sha256"), (" ", None), ("\udcff", None), ("a b", "host")):
+        with pytest.raises(ConfigError):
+            forget(text, workspace, kind=kind)
+    with pytest.raises(ConfigError, match="--all is for"):
+        forget("a.example", workspace, kind="host", every=True)
+    with pytest.raises(WorkspaceError, match="the nearest is 'artist'"):
+        forget("artists", workspace)
+    with pytest.raises(WorkspaceError, match="begins with 00000000"):
+        forget("00000000", workspace)
+
+
+def test_digits_of_two_hashes_are_not_enough(workspace):
+    with Catalog(workspace.catalog) as catalog:
+        catalog._db.all("UPDATE faces SET sha256 = 'abcdef0012' || id WHERE id < 3")
+    with pytest.raises(ConfigError, match="several hashes begin with abcdef00"):
+        forget("abcdef00", workspace)
+    assert kept(workspace) == [0, 1, 2, 3]
+
+
+def test_nothing_is_done_without_a_catalog_or_beside_another_facegan(tmp_path, workspace):
+    with pytest.raises(WorkspaceError, match="no catalog"):
+        forget("a.example", Workspace(tmp_path / "nowhere"))
+    assert not (tmp_path / "nowhere").exists()
+    with (
+        ThreadPoolExecutor(1) as other,
+        exclusive(workspace),
+        pytest.raises(WorkspaceError, match="another facegan"),
+    ):
+        other.submit(forget, hash_of(1), workspace).result()
+    assert kept(workspace) == [0, 1, 2, 3]

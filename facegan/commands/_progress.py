@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn, TaskID
 
 LINE_EVERY_S = 10.0
+NARROW = 100
+"""Columns of a terminal below which a bar is told by its numbers alone."""
 
 
 @contextlib.contextmanager
@@ -96,33 +98,46 @@ class Bars:
             self.bars = None
 
     def _open(self) -> Progress:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+        from rich.progress import Progress
 
         if self.bars is None:
-            self.bars = Progress(
-                TextColumn("{task.description:<7}"),
-                BarColumn(bar_width=12),
-                MofNCompleteColumn(),
-                rate_column(),
-                TimeElapsedColumn(),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[figures]}", style="dim"),
-                console=self.console,
-            )
+            narrow = self.console.width < NARROW
+            self.bars = Progress(*_columns(narrow), console=self.console, expand=narrow)
             self.bars.start()
         return self.bars
+
+
+def _columns(narrow: bool) -> list[ProgressColumn]:
+    """What a bar shows. What it counts stays whole: the figures at its end give way."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.table import Column
+
+    def whole() -> Column:
+        return Column(no_wrap=True)
+
+    bar = [] if narrow else [BarColumn(bar_width=12, table_column=whole())]
+    elapsed = [] if narrow else [TimeElapsedColumn(table_column=whole())]
+    return [
+        TextColumn("{task.description:<7}"),
+        *bar,
+        MofNCompleteColumn(table_column=whole()),
+        rate_column(),
+        *elapsed,
+        TimeRemainingColumn(compact=narrow, table_column=whole()),
+        figures_column(),
+    ]
 
 
 def rate_column() -> ProgressColumn:
     """Items per second, over rich's window of recent updates."""
     from rich.progress import ProgressColumn, Task
+    from rich.table import Column
     from rich.text import Text
 
     class _Rate(ProgressColumn):
@@ -130,7 +145,20 @@ def rate_column() -> ProgressColumn:
             speed = task.finished_speed or task.speed
             return Text(f"{speed:.1f}/s" if speed else "", style="cyan")
 
-    return _Rate()
+    return _Rate(table_column=Column(no_wrap=True))
+
+
+def figures_column() -> ProgressColumn:
+    """A task's figures in what is left of the line."""
+    from rich.progress import ProgressColumn, Task
+    from rich.table import Column
+    from rich.text import Text
+
+    class _Figures(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(task.fields["figures"], style="dim", no_wrap=True, overflow="ellipsis")
+
+    return _Figures(table_column=Column(ratio=1))
 
 
 class Lines:

@@ -38,3 +38,24 @@ def test_lines_come_every_ten_seconds_with_the_recent_speed(
     assert printed[1] == "train: 10/100 iterations, 1.0/s, 10 s, eta 90 s, d_loss 0.5"
     assert printed[2] == "train: 60/100 iterations, 5.0/s, 20 s, eta 8 s, d_loss 0.5"
     assert printed[3] == "warning: low disk"
+
+
+@pytest.mark.parametrize("width", [60, 80, 99, 100, 160])
+def test_bars_show_their_counts_whole_on_any_terminal(width: int) -> None:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    bars = _progress.Bars()
+    bars.console = console
+    bars(Started("scrape", total=1000, unit="image"))
+    figures = {"kept": 822, "duplicate": 19, "rejected": 30, "robots_txt": 30, "MB/s": 0.07}
+    bars(Advanced("scrape", 822, figures))
+    assert bars.bars is not None
+    table = bars.bars.make_tasks_table(bars.bars.tasks)
+    bars.close()
+    with console.capture() as drawn:
+        console.print(table)
+    (line,) = drawn.get().splitlines()
+    assert "scrape" in line
+    assert " 822/1000 " in line
+    assert "kept 822" in line

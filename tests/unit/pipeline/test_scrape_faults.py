@@ -41,7 +41,7 @@ def test_every_bad_answer_is_told_and_nothing_good_is_lost(workspace):
         "bomb": servers.gzip_bomb(30),
     }
     with Gallery(servers.pictures(30), faults=faults) as gallery:
-        config = settings(gallery, workers=16, timeout_s=0.3, deadline_s=0.6, max_bytes=1_000_000)
+        config = settings(gallery, workers=16, timeout_s=1, deadline_s=2, max_bytes=1_000_000)
         report = scrape(config, workspace)
     assert report.images == report.tally.kept == 30
     assert report.tally.rejected == {

@@ -56,6 +56,16 @@ class Reason(StrEnum):
     NO_FACE = "no_face"
     NOT_LARGEST = "not_largest"
     BAD_CROP = "bad_crop"
+    LOW_SCORE = "low_score"
+    BLURRED = "blurred"
+    TOO_DARK = "too_dark"
+    TOO_BRIGHT = "too_bright"
+    TURNED_AWAY = "turned_away"
+    TILTED = "tilted"
+    PADDED = "padded"
+    """Too much of the crop lies beyond the picture's borders."""
+    REVIEWED = "reviewed"
+    """Rejected by hand, in `facegan review`."""
     # everywhere
     UNREADABLE = "unreadable"
     WORKER_DIED = "worker_died"
@@ -191,6 +201,30 @@ class FaceRecord:
     """The crop, relative to the workspace; None when rejected before it was cut."""
     sha256: str | None = None
     """Of the crop's file."""
+    size_px: float | None = None
+    """The box's shorter side, in the original's pixels."""
+    sharpness: float | None = None
+    exposure: float | None = None
+    """Mean brightness of the face, in [0, 1]."""
+    yaw: float | None = None
+    """Degrees that the face is turned to the side, from the landmarks; positive to the right as
+    seen."""
+    roll: float | None = None
+    """Degrees that the head is tilted in the original; positive clockwise as seen."""
+    padding: float | None = None
+    """Share of the crop that lies beyond the original's borders."""
+    upscale: float | None = None
+    """Pixels of the crop for one of the original."""
+    phash: str | None = None
+    """Perceptual hash of the crop, 16 hexadecimal digits."""
+    cluster: str | None = None
+    """The crop's hash that stands for its duplicates; None where it has none."""
+    auto_reason: Reason | None = None
+    """Why the rules reject it; None where they keep it."""
+    auto_detail: str | None = None
+    review: Status | None = None
+    """Kept or rejected by hand, which stands above the rules; None where nobody has looked."""
+    split: str = "train"
     id: int | None = None
 
 

@@ -134,4 +134,33 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX selections_by_image ON selections (image_sha256);
     """,
+    """
+    ALTER TABLE faces ADD COLUMN size_px REAL;
+    ALTER TABLE faces ADD COLUMN sharpness REAL;
+    ALTER TABLE faces ADD COLUMN exposure REAL;
+    ALTER TABLE faces ADD COLUMN yaw REAL;
+    ALTER TABLE faces ADD COLUMN roll REAL;
+    ALTER TABLE faces ADD COLUMN padding REAL;
+    ALTER TABLE faces ADD COLUMN upscale REAL;
+    ALTER TABLE faces ADD COLUMN phash TEXT;
+    ALTER TABLE faces ADD COLUMN cluster TEXT;
+    ALTER TABLE faces ADD COLUMN auto_reason TEXT;
+    ALTER TABLE faces ADD COLUMN auto_detail TEXT;
+    ALTER TABLE faces ADD COLUMN review TEXT;
+    UPDATE faces SET auto_reason = reason, auto_detail = detail;
+    CREATE INDEX faces_by_cluster ON faces (cluster);
+    CREATE INDEX faces_by_crop ON faces (sha256);
+
+    CREATE TABLE reviews (
+        id INTEGER PRIMARY KEY,
+        image_sha256 TEXT NOT NULL,
+        "left" REAL NOT NULL,
+        top REAL NOT NULL,
+        "right" REAL NOT NULL,
+        bottom REAL NOT NULL,
+        verdict TEXT NOT NULL,
+        reviewed_at TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX reviews_by_image ON reviews (image_sha256);
+    """,
 )

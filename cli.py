@@ -27,6 +27,7 @@ COMMANDS = {
     "scrape": "Gather images for a search term, with where they came from.",
     "sources": "Tell of the image sources, and check that they answer.",
     "crop": "Find the faces, cut them out and pack them into shards.",
+    "review": "Look at the faces; keep and reject by hand.",
     "shard": "Pack the kept faces, or a folder of faces, into shards.",
     "train": "Train the generator on the packed faces.",
     "sample": "Draw images from a run, a checkpoint or a snapshot.",

@@ -9,6 +9,7 @@ from pipeline.crop_config import SIZES, CropConfig, available_cpus
 from pipeline.scrape_config import MIB, ScrapeConfig, split_host
 
 __all__ = [
+    "HOLD_OUT",
     "MIB",
     "SIZES",
     "CropConfig",
@@ -17,6 +18,10 @@ __all__ = [
     "available_cpus",
     "split_host",
 ]
+
+HOLD_OUT = 0.1
+"""Share of the faces that no training sees, where none is given."""
+
 
 @dataclass(frozen=True, slots=True)
 class ShardConfig(Config):
@@ -29,5 +34,6 @@ class ShardConfig(Config):
     """Of one shard, about."""
     max_pixels: int = setting(100_000_000, low=1, high=1_000_000_000)
     """Width times height of a file of the folder, judged from the header."""
-    hold_out: float = setting(0.1, low=0, high=0.9)
-    """Share of the faces that no training sees, for the scores; of a folder's too."""
+    hold_out: float | None = setting(None, low=0, high=0.9)
+    """Share of the faces that no training sees, for the scores. None leaves it as `facegan crop`
+    has decided, and is HOLD_OUT for a folder."""

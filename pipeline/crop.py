@@ -1,25 +1,38 @@
-"""From a detection to a crop: a square window round the box, cut from the original's own pixels.
+"""From a detection to a crop, cut from the original's own pixels, and what can be said of it.
 
-Coordinates are continuous: the pixel in column i covers [i, i + 1), its centre lies at i + 0.5. A
-window lies on whole pixels, so that cutting resamples nothing and resizing does it once; cv2.resize
-maps edges to edges by the same convention. Nothing is ever stretched: a window is square. Where it
-leaves the picture it is moved inside; where it is larger than the picture, the rest is filled by
-reflection.
+Coordinates are continuous: the pixel in column i covers [i, i + 1), its centre lies at i + 0.5.
+cv2.resize maps edges to edges by the same convention; cv2.warpAffine counts from pixels' centres,
+which align.py makes good. Nothing is ever stretched: what is cut is square.
+
+A face whose eyes are known is framed by them and turned upright (align.py). Any other gets a square
+window round its box. A window lies on whole pixels, so that cutting resamples nothing and resizing
+does it once. Where it leaves the picture it is moved inside; where it is larger than the picture,
+the rest is filled by reflection.
+
+Every face that is large enough is cut, whatever it looks like: which of them are kept is decided
+later, over the whole catalog (select.py), so that another threshold needs no new cut.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from facegan.core.records import Box, Face, Reason
+from pipeline.align import Framing, box_framing, ffhq_framing, warp
 from pipeline.config import CropConfig
-from pipeline.detect import ResolvedDetector, build
+from pipeline.dedup import phash
+from pipeline.detect import Detector, ResolvedDetector, build
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
+from pipeline.quality import Quality, measure
+from pipeline.second_look import LOOK_PX, look_again
+
+HASHED_PX = 512
+"""Pixels of an image that its hash looks at, along its shorter side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,22 @@ class Window:
     left: int
     top: int
     side: int
+
+    @property
+    def framing(self) -> Framing:
+        """The same square."""
+        half = self.side / 2
+        return Framing((self.left + half, self.top + half), self.side)
+
+    def padding(self, width: int, height: int) -> float:
+        """The share of it that lies beyond a picture of that size.
+
+        >>> Window(-10, 0, 40).padding(20, 100)
+        0.5
+        """
+        across = min(self.left + self.side, width) - max(self.left, 0)
+        down = min(self.top + self.side, height) - max(self.top, 0)
+        return 1 - across * down / self.side**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +78,10 @@ class FaceCrop:
     png: bytes | None = None
     reason: Reason | None = None
     detail: str | None = None
+    quality: Quality | None = None
+    """Of the crop; None where there is none."""
+    phash: str | None = None
+    """Of the crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +93,8 @@ class CropResult:
     rejection: Rejection | None = None
     """Why the image as a whole gave no crop; None when it gave one."""
     ms: float = 0.0
+    phash: str | None = None
+    """Of the image; None where it could not be decoded."""
 
 
 def window_of(box: Box, margin: float, width: int, height: int) -> Window:
@@ -151,35 +186,71 @@ def crop_face(image: Pixels, box: Box, *, margin: float, size: int) -> Pixels:
 
 
 def crop_image(task: CropTask) -> CropResult:
-    """The item function of the stage: read, decode, detect, cut, encode. Runs in a worker."""
+    """The item function of the stage: read, decode, detect, cut, measure, encode. In a worker."""
     begun = time.perf_counter()
     image = read(task.path, ImageLimits(max_pixels=task.config.max_pixels))
     if isinstance(image, Rejection):
         return CropResult(rejection=image, ms=_ms_since(begun))
-    faces = tuple(_crops(image, build(task.detector, task.config)(image), task.config))
-    return CropResult(faces, _verdict(faces), _ms_since(begun))
+    found = build(task.detector, task.config)(image)
+    again = _second_look(task)
+    faces = tuple(_crop(image, face, task.config, again) for face in found)
+    hashed = phash(_thinned(image))
+    return CropResult(faces, _verdict(faces), _ms_since(begun), hashed)
 
 
-def _crops(image: Pixels, faces: list[Face], config: CropConfig) -> list[FaceCrop]:
-    crops: list[FaceCrop] = []
-    for face in faces:
-        side = min(face.box.width, face.box.height)
-        if side < config.min_face_px:
-            detail = f"{side:.0f} px, at least {config.min_face_px}"
-            crops.append(FaceCrop(face, None, Reason.TOO_SMALL, detail))
-        elif config.faces == "largest" and any(crop.png for crop in crops):
-            crops.append(FaceCrop(face, None, Reason.NOT_LARGEST))
-        else:
-            crops.append(_crop(image, face, config))
-    return crops
+def _second_look(task: CropTask) -> Detector | None:
+    """What tilted faces are looked at with; Haar's cascade names no landmarks."""
+    if not task.config.align or task.detector.model is None:
+        return None
+    return build(task.detector, replace(task.config, search_px=LOOK_PX))
 
 
-def _crop(image: Pixels, face: Face, config: CropConfig) -> FaceCrop:
+def _crop(image: Pixels, face: Face, config: CropConfig, again: Detector | None) -> FaceCrop:
+    side = min(face.box.width, face.box.height)
+    if side < config.min_face_px:
+        detail = f"{side:.0f} px, at least {config.min_face_px}"
+        return FaceCrop(face, None, Reason.TOO_SMALL, detail)
     try:
-        pixels = crop_face(image, face.box, margin=config.margin, size=config.size)
+        return _cut(image, face if again is None else look_again(image, face, again), config)
     except (cv2.error, MemoryError) as error:
         return FaceCrop(face, None, Reason.BAD_CROP, str(error))
-    return FaceCrop(face, encode_png(pixels))
+
+
+def _cut(image: Pixels, face: Face, config: CropConfig) -> FaceCrop:
+    """Cut and measure a face, unless it would have to be enlarged too much."""
+    aligned = _aligned(face, config)
+    framing = aligned or box_framing(face.box, config.margin_box)
+    upscale = config.size / framing.side_px
+    if upscale > config.max_upscale:
+        detail = f"enlarged {upscale:.2f} times, at most {config.max_upscale:g}"
+        return FaceCrop(face, None, Reason.TOO_SMALL, detail)
+    if aligned is not None:
+        pixels, padding = warp(image, framing, config.size)
+    else:
+        height, width = image.shape[:2]
+        window = window_of(face.box, config.margin_box, width, height)
+        pixels, framing = resize(cut(image, window), config.size), window.framing
+        padding = window.padding(width, height)
+    if padding == 1:
+        return FaceCrop(face, None, Reason.BAD_CROP, "its eyes and mouth lie beyond the picture")
+    quality = measure(pixels, face, framing, padding)
+    return FaceCrop(face, encode_png(pixels), quality=quality, phash=phash(pixels))
+
+
+def _aligned(face: Face, config: CropConfig) -> Framing | None:
+    """The framing by eyes and mouth; None where it is not wanted or they are of no use."""
+    if not config.align or not face.landmarks:
+        return None
+    try:
+        return ffhq_framing(face.landmarks, config.margin_aligned)
+    except ValueError:
+        return None
+
+
+def _thinned(image: Pixels) -> Pixels:
+    """Few pixels of a large image: its hash is of areas of hundreds, and needs not every one."""
+    step = max(1, min(image.shape[:2]) // HASHED_PX)
+    return image[::step, ::step]
 
 
 def _verdict(faces: tuple[FaceCrop, ...]) -> Rejection | None:

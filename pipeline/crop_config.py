@@ -62,22 +62,23 @@ class CropConfig(Config):
 
     faces: str = setting("largest", choices=FACES)
     """Of the faces of one image: the largest good one, or all."""
-    min_score: float = setting(0.6, low=0, high=1)
+    min_score: float = setting(0.85, low=0, high=1)
     """The least confidence of YuNet in a face that is kept."""
-    min_sharpness: float = setting(0.0, low=0, high=1e6)
+    min_sharpness: float = setting(0.2, low=0, high=1e6)
     """The least sharpness of a crop; see pipeline.quality."""
-    min_exposure: float = setting(0.0, low=0, high=1)
+    min_exposure: float = setting(0.12, low=0, high=1)
     """The least mean brightness of the face."""
-    max_exposure: float = setting(1.0, low=0, high=1)
+    max_exposure: float = setting(0.9, low=0, high=1)
     """The greatest mean brightness of the face."""
-    max_yaw: float = setting(90.0, low=0, high=90)
+    max_yaw: float = setting(45.0, low=0, high=90)
     """Degrees that a face may be turned to the side."""
-    max_roll: float = setting(180.0, low=0, high=180)
+    max_roll: float = setting(35.0, low=0, high=180)
     """Degrees that a head may be tilted in the original."""
-    max_padding: float = setting(1.0, low=0, high=1)
+    max_padding: float = setting(0.2, low=0, high=1)
     """Share of a crop that may lie beyond the original's borders."""
-    duplicates: int = setting(6, low=-1, high=16)
-    """Bits of 64 in which the perceptual hashes of two duplicates may differ; -1 keeps all."""
+    duplicates: int = setting(8, low=-1, high=16)
+    """Bits of 64 in which the perceptual hashes of two duplicates may differ; -1 keeps all. See
+    pipeline.dedup."""
 
     def problems(self) -> list[str]:
         """One sentence for each setting that cannot be."""

@@ -30,6 +30,9 @@ OF_REAL_FACES = (
     "cache/.decoded-*",
     "cache/features*",
     "cache/answers",
+    "cache/thumbs",
+    "review/kept-*.png",
+    "review/rejected-*.png",
     "answers",
     # Their figures show real faces beside samples; a run can be scored against any faces.
     "runs/*/*/scores*.png",

@@ -9,10 +9,9 @@ Colours are taken as sRGB; colour profiles are not applied.
 
 from __future__ import annotations
 
-import io
-import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -54,8 +53,12 @@ UPRIGHT = {
 }
 """What turns a picture of that EXIF orientation upright."""
 
-PNG_OPTIONS = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-"""256-px crops of photographs: 4.6 ms and 89 kB each; Pillow's own choice is 17.9 ms and 82 kB."""
+PNG_OPTIONS = (
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+)
+"""256-px crops of photographs: half of the time of Pillow's fastest, and 8 % more bytes."""
 
 
 def decode(data: bytes, limits: ImageLimits) -> Pixels | Rejection:
@@ -105,9 +108,10 @@ def encode_png(image: Pixels) -> bytes:
     Args:
         image: (H, W, 3) uint8 in [0, 255], RGB.
     """
-    file = io.BytesIO()
-    Image.fromarray(image, "RGB").save(file, "PNG", **PNG_OPTIONS)
-    return file.getvalue()
+    made, png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), PNG_OPTIONS)
+    if not made:
+        raise ValueError(f"no PNG can be made of {image.shape}")
+    return png.tobytes()
 
 
 def _upright(image: Image.Image) -> Image.Image:

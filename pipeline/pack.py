@@ -15,8 +15,10 @@ from facegan.core.files import Workspace
 from facegan.core.hashing import config_hash
 from facegan.core.lock import exclusive
 from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, ShardIndex, open_index, selection_hash, write_shards
 from pipeline.config import ShardConfig
+from pipeline.select import split_anew
 
 ORIGIN_FIELDS = (
     "url",
@@ -33,7 +35,8 @@ ORIGIN_FIELDS = (
 def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = silent) -> ShardIndex:
     """Write the kept faces as shards and their rows, ordered by the hash of the crop.
 
-    Two images that gave the same crop, bit for bit, count once.
+    Two images that gave the same crop, bit for bit, count once. Nothing is judged anew; with
+    `config.hold_out` all faces are shared out anew between training and the scores.
 
     Raises:
         ConfigError: a setting cannot be.
@@ -49,6 +52,8 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
 
 def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> ShardIndex:
+    if config.hold_out is not None:
+        _split(workspace, config.hold_out)
     faces = _kept_faces(workspace)
     with Catalog(workspace.catalog) as catalog:
         metadata = _metadata(faces.values(), catalog.origins())
@@ -58,6 +63,7 @@ def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> Shar
         "size": size,
         "max_bytes": config.max_bytes,
         "metadata": config_hash(metadata),
+        "held_out": held_out_hash(sha for sha, face in faces.items() if face.split == HELD_OUT),
     }
     index = unchanged(workspace.shards, faces, size, settings)
     if index is None:
@@ -75,6 +81,17 @@ def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> Shar
             listener(Finished("shard"))
     record(workspace, index)
     return index
+
+
+def _split(workspace: Workspace, hold_out: float) -> None:
+    with Catalog(workspace.catalog) as catalog:
+        faces = catalog.faces(None, landmarks=False)
+        catalog.update_faces(split_anew(faces, hold_out, catalog.hashed_images()))
+
+
+def held_out_hash(keys: Iterable[str]) -> str:
+    """Of the faces that are held out: other ones are other shards."""
+    return config_hash({"held_out": sorted(keys)})
 
 
 def record(workspace: Workspace, index: ShardIndex) -> None:
@@ -178,7 +195,7 @@ def _entry(workspace: Workspace, face: FaceRecord, metadata: Mapping[str, Any]) 
         raise _broken(path, error.strerror or str(error)) from error
     if files.sha256_of(png) != face.sha256:
         raise _broken(path, "its bytes are not those that were written")
-    return Entry(files.sha256_of(png), png, metadata)
+    return Entry(files.sha256_of(png), png, metadata, face.split)
 
 
 def _broken(path: Path, why: str) -> ShardError:

@@ -16,13 +16,16 @@ from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.hashing import config_hash
 from facegan.core.records import Outcome, Reason, Status
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, ShardIndex, write_shards
-from pipeline.config import ShardConfig, available_cpus
+from pipeline.config import HOLD_OUT, ShardConfig, available_cpus
 from pipeline.crop import resize
+from pipeline.dedup import IMAGE_BITS, alike, phash
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
-from pipeline.pack import unchanged
+from pipeline.pack import held_out_hash, unchanged
 from pipeline.sources.names import as_text
+from pipeline.split import splits
 from pipeline.stage import run_stage
 
 FOLDER_SIZE = 256
@@ -53,6 +56,14 @@ class FolderTask:
     limits: ImageLimits
 
 
+@dataclass(frozen=True, slots=True)
+class Squared:
+    """What a file gave."""
+
+    png: bytes
+    phash: str
+
+
 def pack_folder(
     folder: Path,
     shards_dir: Path,
@@ -68,7 +79,7 @@ def pack_folder(
         folder: any files; what is no usable image is reported, never silently dropped. Names that
             begin with a dot are not looked at.
         shards_dir: gets the shards and their index.
-        config: the size of the images, the limits.
+        config: the size of the images, the limits, the share to hold out.
         listener: hears the progress, and a Note for each file that is left out.
         should_stop: true ends the reading early; no shards are written then.
         executor: where files are decoded; None is a process for each core.
@@ -100,12 +111,13 @@ def pack_folder(
         return FolderReport(index, collected.by_reason(), stopped)
 
 
-def square(task: FolderTask) -> bytes | Rejection:
-    """The item function: decode, cut the middle square, resize, encode. Runs in a worker."""
+def square(task: FolderTask) -> Squared | Rejection:
+    """The item function: decode, cut the middle square, resize, hash, encode. Runs in a worker."""
     image = read(task.path, task.limits)
     if isinstance(image, Rejection):
         return image
-    return encode_png(resize(centre_square(image), task.size))
+    pixels = resize(centre_square(image), task.size)
+    return Squared(encode_png(pixels), phash(pixels))
 
 
 def centre_square(image: Pixels) -> Pixels:
@@ -130,11 +142,12 @@ class _Collected:
         self.scratch = scratch
         self.names: defaultdict[str, list[str]] = defaultdict(list)
         """Files by the hash of their PNG."""
+        self.phashes: dict[str, str] = {}
         self._folder = folder
         self._listener = listener
         self._rejected: defaultdict[str, list[str]] = defaultdict(list)
 
-    def save(self, task: FolderTask, result: bytes | Rejection | WorkerDied) -> Outcome:
+    def save(self, task: FolderTask, result: Squared | Rejection | WorkerDied) -> Outcome:
         name = as_text(task.path.relative_to(self._folder).as_posix())
         if isinstance(result, WorkerDied):
             result = Rejection(Reason.DECODER_CRASHED, "the decoder crashed")
@@ -143,11 +156,12 @@ class _Collected:
             self._rejected[result.reason].append(name)
             self._listener(Note("shard", f"{name}: {detail}", warning=True))
             return Outcome(Status.REJECTED, result.reason, detail)
-        key = files.sha256_of(result)
+        key = files.sha256_of(result.png)
+        self.phashes[key] = result.phash
         self.names[key].append(name)
         if len(self.names[key]) > 1:
             return Outcome(Status.REJECTED, Reason.DUPLICATE)
-        files.write_bytes(self.scratch / f"{key}.png", result)
+        files.write_bytes(self.scratch / f"{key}.png", result.png)
         return Outcome(Status.KEPT)
 
     def by_reason(self) -> dict[str, tuple[str, ...]]:
@@ -163,25 +177,36 @@ def _write(collected: _Collected, shards_dir: Path, size: int, config: ShardConf
             f"none of the files is a usable image: {_counts(collected.by_reason())}"
         )
     files_of = {key: {"file": min(names)} for key, names in sorted(collected.names.items())}
+    sides = _splits(collected, HOLD_OUT if config.hold_out is None else config.hold_out)
     settings = {
         "source": "folder",
         "size": size,
         "max_bytes": config.max_bytes,
         "metadata": config_hash(files_of),
+        "held_out": held_out_hash(key for key, side in sides.items() if side == HELD_OUT),
     }
     index = unchanged(shards_dir, collected.names, size, settings)
     return index or write_shards(
         shards_dir,
-        _entries(collected.scratch, files_of),
+        _entries(collected.scratch, files_of, sides),
         image_size=size,
         config=settings,
         max_bytes=config.max_bytes,
     )
 
 
-def _entries(scratch: Path, files_of: Mapping[str, Mapping[str, str]]) -> Iterator[Entry]:
+def _splits(collected: _Collected, hold_out: float) -> dict[str, str]:
+    """By the hash of the PNG; pictures that look alike are never parted."""
+    keys = sorted(collected.names)
+    edges = alike([collected.phashes[key] for key in keys], IMAGE_BITS).edges
+    return dict(zip(keys, splits(keys, edges, hold_out), strict=True))
+
+
+def _entries(
+    scratch: Path, files_of: Mapping[str, Mapping[str, str]], sides: Mapping[str, str]
+) -> Iterator[Entry]:
     for key, metadata in files_of.items():
-        yield Entry(key, (scratch / f"{key}.png").read_bytes(), metadata)
+        yield Entry(key, (scratch / f"{key}.png").read_bytes(), metadata, sides[key])
 
 
 def _listed(folder: Path) -> list[Path]:

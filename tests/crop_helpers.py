@@ -9,6 +9,10 @@ from facegan.core.catalog import Catalog
 from facegan.core.database import Database
 from facegan.core.files import Workspace, content_path, sha256_of, write_bytes
 from facegan.core.records import ImageRecord, Outcome, SearchResult, Status
+from facegan.core.rows import FACE_COLUMNS
+from pipeline.images import ImageLimits, Rejection, inspect
+
+FACE_NAMES = ", ".join(f'"{column}"' for column in FACE_COLUMNS)
 
 
 def fill(root, images, **facts):
@@ -18,12 +22,18 @@ def fill(root, images, **facts):
     with Catalog(workspace.catalog) as catalog:
         for rank, data in enumerate(images):
             sha = sha256_of(data)
-            record = ImageRecord(sha, content_path("images", sha, ".jpg"), 1, 1, len(data), "jpeg")
+            path = content_path("images", sha, ".jpg")
+            record = ImageRecord(sha, path, *size_of(data), len(data), "jpeg")
             write_bytes(root / record.path, data)
             url = f"https://example.org/{rank}.jpg"
             catalog.add_results([SearchResult(url, "artist", "bing", rank, **facts)])
             catalog.record_fetch(url, Outcome(Status.KEPT), "c", record)
     return workspace
+
+
+def size_of(data):
+    info = inspect(data, ImageLimits())
+    return (1, 1) if isinstance(info, Rejection) else (info.width, info.height)
 
 
 def as_jpeg(image):
@@ -36,9 +46,8 @@ def rows_of(workspace):
     """Everything that two runs must agree on: no ids, no times."""
     database = Database(workspace.catalog)
     queries = (
-        'SELECT image_sha256, "left", top, landmarks, score, detector, path, status, reason'
-        " FROM faces",
-        "SELECT sha256, status, reason FROM images",
+        f"SELECT {FACE_NAMES} FROM faces",  # noqa: S608
+        "SELECT sha256, status, reason, phash FROM images",
         "SELECT stage, item, config_hash, status, reason, detail FROM outcomes",
         "SELECT * FROM shards",
     )

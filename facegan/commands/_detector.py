@@ -12,20 +12,20 @@ LEAST_PX = 20
 def face_counter() -> tuple[Callable[[Any], int], str]:
     """A function that counts the faces in a picture, (H, W, 3) uint8 RGB, and the detector's name.
 
-    YuNet where its model is in the cache, else Haar's cascade, as `facegan crop` has it. Crops are
+    YuNet where its model is in the cache, else Haar's cascade; a score fetches no model. Crops are
     searched as they are: of crops of 64, 128 and 256 px with margins of 0 and 0.1 both detectors
     found exactly one face in all, and a border round them changed nothing or lost one.
 
     Raises:
-        MissingDependencyError: the model in the cache is another file, or OpenCV has no cascade.
+        MissingDependencyError: OpenCV has no cascade.
     """
     import numpy as np
 
     from pipeline.config import CropConfig
     from pipeline.detect import build, resolve
 
-    config = CropConfig(min_face_px=LEAST_PX, workers=1)
-    resolved = resolve(config)
+    config = CropConfig(min_face_px=LEAST_PX, align=False, workers=1)
+    resolved = resolve(config, fetch=None)
     detect = build(resolved, config)
 
     def count_faces(image: Any) -> int:

@@ -10,11 +10,13 @@ from facegan.commands._session import command as facegan_command
 def command(session: Session) -> Result:
     """Check what facegan needs on this machine: packages, devices, disk and downloaded files."""
     from facegan.doctor import Check, examine
-    from pipeline.detect import model_path
+    from pipeline.model_file import cached_model, model_path
 
-    model = model_path()
-    found = str(model) if model.is_file() else f"not at {model}; `facegan crop` then uses Haar"
-    checks = [*examine(session.workspace), Check("yunet", model.is_file(), found)]
+    model = cached_model()
+    place = f"{'damaged' if model_path().exists() else 'not'} at {model_path()}"
+    later = "`facegan crop` fetches it when it is first run, and uses Haar where it cannot"
+    found = str(model or f"{place}; {later}")
+    checks = [*examine(session.workspace), Check("yunet", model is not None, found)]
     lines = tuple(f"{'ok' if check.good else '--'}  {check.name}: {check.text}" for check in checks)
     data = {check.name: {"good": check.good, "text": check.text} for check in checks}
     return Result(data, lines, None)

@@ -23,7 +23,19 @@ from facegan.commands._types import BYTES
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
 @option("--size", type=int, default=None, help="Side in pixels.  [default: the crops', else 256]")
 @option("--max-bytes", type=BYTES, default="256MiB", help="Of one shard, about.")
-def command(session: Session, folder: Path | None, size: int | None, max_bytes: int) -> Result:
+@option(
+    "--hold-out",
+    type=float,
+    default=None,
+    help="Share that training never sees.  [default: as cropped; 0.1 of FOLDER]",
+)
+def command(
+    session: Session,
+    folder: Path | None,
+    size: int | None,
+    max_bytes: int,
+    hold_out: float | None,
+) -> Result:
     """Pack the kept faces, or the images of FOLDER, into shards that `facegan train` reads.
 
     The shards are plain tar files in WebDataset's layout; the same faces give the same bytes.
@@ -31,7 +43,7 @@ def command(session: Session, folder: Path | None, size: int | None, max_bytes: 
     """
     from pipeline.config import ShardConfig
 
-    config = ShardConfig(size=size, max_bytes=max_bytes).validate()
+    config = ShardConfig(size=size, max_bytes=max_bytes, hold_out=hold_out).validate()
     if session.dry_run:
         origin = str(folder or session.workspace.faces)
         line = f"would pack the faces of {origin} into {session.workspace.shards}"
@@ -77,11 +89,13 @@ def _there(session: Session) -> Any:
 
 def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]]) -> Result:
     from facegan.commands._table import bytes_text
+    from facegan.core.shard_index import HELD_OUT
 
     size = sum(shard.bytes for shard in index.shards)
+    held_out = len(index.split(HELD_OUT))
     line = (
         f"{index.count} images of {index.image_size} px in {len(index.shards)} shards "
-        f"({bytes_text(size)}) in {index.folder}"
+        f"({bytes_text(size)}) in {index.folder}, {held_out} of them held out"
     )
     left_out = [
         f"left out, {reason}: {len(names)} ({', '.join(names[:5])}{', …' if names[5:] else ''})"
@@ -89,6 +103,7 @@ def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]])
     ]
     data = {
         "images": index.count,
+        "held_out": held_out,
         "image_size": index.image_size,
         "shards": [shard.file for shard in index.shards],
         "selection": index.selection,

@@ -9,19 +9,20 @@ outcome.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
 from facegan.core.database import Database
+from facegan.core.face_tables import FaceTables
 from facegan.core.forget_tables import TAKEN_OUT
-from facegan.core.records import FaceRecord, ImageRecord, Outcome, SearchResult, Status, Tally
-from facegan.core.rows import face_of, face_values, image_of, outcomes, result_of
+from facegan.core.records import ImageRecord, SearchResult, Status, Tally
+from facegan.core.rows import image_of, result_of
 from facegan.core.run_tables import RunTables
 from facegan.core.scrape_tables import ScrapeTables
 
 
-class Catalog(RunTables, ScrapeTables):
+class Catalog(RunTables, ScrapeTables, FaceTables):
     """An open catalog; a context manager that closes it.
 
     Args:
@@ -49,7 +50,7 @@ class Catalog(RunTables, ScrapeTables):
         """Close the file; further calls raise."""
         self._db.close()
 
-    # faces
+    # images; what is known of faces, searches, runs and scores is inherited
 
     def pending_images(self, stage: str, config_hash: str) -> list[ImageRecord]:
         """Images without a final outcome of `stage` under this configuration, by hash.
@@ -66,44 +67,6 @@ class Catalog(RunTables, ScrapeTables):
         )
         return [image_of(row) for row in rows]
 
-    def record_faces(
-        self, image_sha256: str, faces: Sequence[FaceRecord], outcome: Outcome, config_hash: str
-    ) -> None:
-        """Replace an image's faces and write down what became of it in the stage `crop`.
-
-        Nothing is changed where the image was taken out for good while it was in flight.
-        """
-        with self._db.transaction() as db:
-            if self.is_opted_out(image_sha256):
-                return
-            db.execute("DELETE FROM faces WHERE image_sha256 = ?", (image_sha256,))
-            for face in faces:
-                db.execute(
-                    'INSERT INTO faces (image_sha256, "left", top, "right", bottom, landmarks,'
-                    " score, detector, path, sha256, status, reason, detail)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    face_values(face),
-                )
-            db.execute(*outcomes("crop", [(image_sha256, outcome)], config_hash))
-            db.execute(
-                "UPDATE images SET status = ?, reason = ? WHERE sha256 = ?",
-                (outcome.status, outcome.reason, image_sha256),
-            )
-
-    def faces(self, status: Status | None = Status.KEPT) -> list[FaceRecord]:
-        """Faces of one status (all for None), ordered by crop hash, image and position."""
-        rows = self._db.all(
-            "SELECT * FROM faces WHERE ? IS NULL OR status = ?"
-            ' ORDER BY sha256, image_sha256, top, "left"',
-            (status, status),
-        )
-        return [face_of(row) for row in rows]
-
-    def kept_crops(self) -> set[str]:
-        """The hashes of the kept faces' files."""
-        sql = "SELECT sha256 FROM faces WHERE status = 'kept' AND sha256 IS NOT NULL"
-        return {row["sha256"] for row in self._db.all(sql)}
-
     def origins(self) -> dict[str, SearchResult]:
         """One result for every fetched image, by its hash; one that names a licence comes first."""
         rows = self._db.all(
@@ -115,7 +78,7 @@ class Catalog(RunTables, ScrapeTables):
             found.setdefault(row["image_sha256"], result_of(row))
         return found
 
-    # shards; searches, runs and scores are inherited
+    # shards
 
     def record_shards(self, rows: Iterable[tuple[str, str, int, int]], selection: str) -> None:
         """Replace the shards: (file, sha256, count, bytes) each."""

@@ -59,11 +59,14 @@ class ForgetTables:
     def record_selection(self, selection: str, members: Iterable[tuple[str, str, str]]) -> None:
         """Remember which faces a training set holds: (face, image, split) each, by hashes.
 
-        The image is empty where the face was cut from none that the catalog knows.
+        The image is empty where the face was cut from none that the catalog knows. Of a set that
+        was split anew, a face that was ever in training stays on record as such.
         """
         with self._db.transaction() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO selections VALUES (?, ?, ?, ?)",
+                "INSERT INTO selections VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (selection, face_sha256, image_sha256) DO UPDATE"
+                " SET split = excluded.split WHERE excluded.split = 'train'",
                 [(selection, *member) for member in members],
             )
 

@@ -216,7 +216,7 @@ class FaceRecord:
     upscale: float | None = None
     """Pixels of the crop for one of the original."""
     phash: str | None = None
-    """Perceptual hash of the crop, 16 hexadecimal digits."""
+    """Perceptual hash of the crop; see pipeline.dedup."""
     cluster: str | None = None
     """The crop's hash that stands for its duplicates; None where it has none."""
     auto_reason: Reason | None = None

@@ -82,7 +82,9 @@ def test_chain_ends_with_the_error_and_exit_code_of_its_stage(
     assert done["error"]["at_stage"] == "scrape"
 
     (tmp_path / "pictures/a.jpg").write_bytes(flat_picture())
-    done = facegan("run", "somebody", "--source", "folder", "--folder", "pictures")
+    done = facegan(
+        "run", "somebody", "--source", "folder", "--folder", "pictures", "--detector", "haar"
+    )
     assert done["exit"] == 7
     assert done["error"]["at_stage"] == "crop"
     assert done["error"]["code"] == "NothingProducedError"

@@ -73,3 +73,15 @@ def test_a_crop_has_the_asked_size_and_stays_in_range(box, margin, width, height
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
     assert (crop == 77).all()
+
+
+@given(boxes(), MARGINS, st.integers(1, 2000), st.integers(1, 2000))
+def test_the_padding_of_a_window_is_the_share_that_the_picture_does_not_fill(
+    box, margin, width, height
+):
+    window = window_of(box, margin, width, height)
+    inside = min(window.side, width) * min(window.side, height)
+    assert abs(window.padding(width, height) - (1 - inside / window.side**2)) < 1e-9
+    (left, top), (right, bottom) = (window.framing.in_picture(at, 1) for at in ((0, 0), (1, 1)))
+    assert (left, top) == (window.left, window.top)
+    assert (right, bottom) == (window.left + window.side, window.top + window.side)

@@ -8,6 +8,7 @@ from facegan.core.records import Box, Face, Reason
 from pipeline import crop as crop_module
 from pipeline.config import CropConfig
 from pipeline.crop import CropTask, Window, crop_face, crop_image, cut, resize, window_of
+from pipeline.dedup import phash
 from pipeline.detect import ResolvedDetector
 from pipeline.images import ImageLimits, decode, encode_png
 from pipeline.portraits import portraits
@@ -100,7 +101,7 @@ def test_item_function_and_its_parts_are_picklable(tmp_path):
 
 def test_a_portrait_gives_one_crop_of_its_face(tmp_path):
     portrait = next(portraits(1, seed=5, size_px=256))
-    result = crop_image(task_of(tmp_path, portrait.image, size=64))
+    result = crop_image(task_of(tmp_path, portrait.image, size=64, align=False))
     (crop,) = result.faces
     assert result.rejection is None
     assert result.ms > 0
@@ -119,29 +120,119 @@ def test_the_crop_is_cut_from_the_originals_pixels(tmp_path, monkeypatch):
     assert np.array_equal(decode(result.faces[0].png, ImageLimits()), noise[300:556, 300:556])
 
 
-def test_only_the_largest_is_cut_and_the_others_are_not_dropped_silently(tmp_path, monkeypatch):
+def faces_at(monkeypatch, *faces):
+    monkeypatch.setattr(crop_module, "build", found(*faces))
+
+
+def eyes_of(left, right, down):
+    """Five landmarks of an upright face."""
+    middle = (left[0] + right[0]) / 2
+    mouth = left[1] + down
+    return (left, right, (middle, left[1] + down / 2), (middle - 9, mouth), (middle + 9, mouth))
+
+
+def test_every_face_is_cut_that_is_large_enough(tmp_path, monkeypatch):
     boxes = [Box(0, 0, 90, 90), Box(0, 0, 80, 80), Box(0, 0, 30, 30)]
-    monkeypatch.setattr(crop_module, "build", found(*(Face(box, 1.0) for box in boxes)))
-    largest = crop_image(task_of(tmp_path, ramp(100, 100), size=32)).faces
-    assert [face.reason for face in largest] == [None, Reason.NOT_LARGEST, Reason.TOO_SMALL]
-    assert largest[2].detail == "30 px, at least 50"
-    every = crop_image(task_of(tmp_path, ramp(100, 100), size=32, faces="all")).faces
-    assert [face.reason for face in every] == [None, None, Reason.TOO_SMALL]
+    faces_at(monkeypatch, *(Face(box, 1.0) for box in boxes))
+    for which in ("largest", "all"):
+        cut_ = crop_image(task_of(tmp_path, ramp(100, 100), size=32, faces=which)).faces
+        assert [face.reason for face in cut_] == [None, None, Reason.TOO_SMALL]
+        assert [face.png is not None for face in cut_] == [True, True, False]
+        assert cut_[2].detail == "30 px, at least 50"
+        assert cut_[2].quality is None
+
+
+def test_a_face_that_would_be_enlarged_too_much_is_too_small(tmp_path, monkeypatch):
+    faces_at(monkeypatch, Face(Box(0, 0, 100, 100), 1.0))
+    large = crop_image(task_of(tmp_path, ramp(200, 200), margin=0, max_upscale=2.57)).faces[0]
+    assert large.quality.upscale == 2.56
+    small = crop_image(task_of(tmp_path, ramp(200, 200), margin=0)).faces[0]
+    assert (small.reason, small.png) == (Reason.TOO_SMALL, None)
+    assert small.detail == "enlarged 2.56 times, at most 1.5"
+
+
+def test_a_face_with_landmarks_is_framed_by_them(tmp_path, monkeypatch):
+    face = Face(Box(60, 50, 140, 160), 0.9, eyes_of((80.0, 90.0), (120.0, 90.0), 40.0))
+    faces_at(monkeypatch, face)
+    (crop,) = crop_image(task_of(tmp_path, ramp(240, 240), size=160)).faces
+    pixels = decode(crop.png, ImageLimits())
+    # The framing's centre is (100, 94) and its side 160: a pixel of the crop for one of the picture
+    assert np.array_equal(pixels, ramp(240, 240)[14:174, 20:180])
+    assert crop.quality.roll == 0
+    assert crop.quality.padding == 0
+    assert crop.quality.size_px == 80
+
+
+@pytest.mark.parametrize("settings", [{"align": False}, {}])
+def test_a_face_that_cannot_or_must_not_be_aligned_is_cut_by_its_box(
+    tmp_path, monkeypatch, settings
+):
+    landmarks = eyes_of((80.0, 90.0), (120.0, 98.0), 40.0) if settings else ((7.0, 7.0),) * 5
+    face = Face(Box(60, 50, 140, 130), 0.9, landmarks)
+    faces_at(monkeypatch, face)
+    image = np.random.default_rng(1).integers(0, 256, (200, 200, 3), np.uint8)
+    (crop,) = crop_image(task_of(tmp_path, image, size=96, **settings)).faces
+    own = crop_face(image, face.box, margin=0.1, size=96)
+    assert np.array_equal(decode(crop.png, ImageLimits()), own)
+    assert (crop.quality.roll is None) == (not settings)
+
+
+def test_the_same_crop_of_another_picture_has_the_same_hash(tmp_path, monkeypatch):
+    portrait = next(portraits(1, seed=5, size_px=256))
+    faces_at(monkeypatch, Face(portrait.box, 0.9, portrait.landmarks))
+    one = crop_image(task_of(tmp_path, portrait.image, size=128))
+    wider = np.pad(portrait.image, ((40, 40), (40, 40), (0, 0)), "reflect")
+    points = tuple((x + 40, y + 40) for x, y in portrait.landmarks)
+    box = portrait.box
+    moved = Box(box.left + 40, box.top + 40, box.right + 40, box.bottom + 40)
+    faces_at(monkeypatch, Face(moved, 0.9, points))
+    other = crop_image(task_of(tmp_path, wider, size=128))
+    assert one.faces[0].phash == other.faces[0].phash
+    assert one.faces[0].phash == phash(decode(one.faces[0].png, ImageLimits()))
+    assert (one.phash, other.phash) == (phash(portrait.image), phash(wider))
+    assert one.phash != other.phash
+
+
+def test_the_hash_of_a_large_image_is_near_that_of_the_small_one(tmp_path, monkeypatch):
+    faces_at(monkeypatch)
+    portrait = next(portraits(1, seed=6, size_px=1000)).image
+    small = np.ascontiguousarray(resize(portrait, 300))
+    hashes = [crop_image(task_of(tmp_path, image)).phash for image in (portrait, small)]
+    assert (int(hashes[0], 16) ^ int(hashes[1], 16)).bit_count() <= 4
+
+
+def test_a_face_whose_landmarks_lie_beyond_the_picture_is_no_crop(tmp_path, monkeypatch):
+    face = Face(Box(0, 0, 90, 90), 0.9, eyes_of((500.0, 500.0), (560.0, 500.0), 60.0))
+    faces_at(monkeypatch, face)
+    (crop,) = crop_image(task_of(tmp_path, ramp(100, 100), size=64)).faces
+    assert (crop.reason, crop.png) == (Reason.BAD_CROP, None)
+
+
+def test_padding_is_told_of_windows_larger_than_the_picture(tmp_path, monkeypatch):
+    faces_at(monkeypatch, Face(Box(0, 0, 100, 100), 1.0))
+    (crop,) = crop_image(task_of(tmp_path, ramp(100, 80), size=64, margin=0)).faces
+    assert crop.quality.padding == pytest.approx(0.2)
 
 
 def test_an_image_whose_faces_are_all_too_small_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(crop_module, "build", found(Face(Box(0, 0, 30, 30), 1.0)))
+    faces_at(monkeypatch, Face(Box(0, 0, 30, 30), 1.0))
     result = crop_image(task_of(tmp_path, ramp(100, 100)))
     assert result.rejection.reason is Reason.TOO_SMALL
 
 
-def test_a_crop_for_which_memory_is_missing_costs_that_face(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("cutter", "landmarks"), [("cut", None), ("warp", eyes_of((30.0, 40.0), (70.0, 40.0), 40.0))]
+)
+def test_a_crop_for_which_memory_is_missing_costs_that_face(
+    tmp_path, monkeypatch, cutter, landmarks
+):
     def fail(*_values, **_settings):
         raise MemoryError
 
-    monkeypatch.setattr(crop_module, "build", found(Face(Box(0, 0, 60, 60), 1.0)))
-    monkeypatch.setattr(crop_module, "cut", fail)
-    assert crop_image(task_of(tmp_path, ramp(100, 100))).rejection.reason is Reason.BAD_CROP
+    faces_at(monkeypatch, Face(Box(0, 0, 60, 60), 1.0, landmarks))
+    monkeypatch.setattr(crop_module, cutter, fail)
+    result = crop_image(task_of(tmp_path, ramp(100, 100), size=64))
+    assert result.rejection.reason is Reason.BAD_CROP
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,24 @@
 import errno
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
 from facegan.core import files
 from facegan.core.catalog import Catalog
-from facegan.core.errors import NothingProducedError, WorkspaceError
+from facegan.core.errors import ConfigError, NothingProducedError, WorkspaceError
 from facegan.core.events import Advanced, Note, Started
 from facegan.core.files import Workspace, sha256_of
+from facegan.core.records import Status
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import open_index, read_member
-from pipeline.config import CropConfig
+from pipeline import crop_stage
+from pipeline.config import CropConfig, ShardConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import encode_png
+from pipeline.pack import pack
 from pipeline.portraits import portraits
 from tests.crop_helpers import as_jpeg, fill, rows_of
 from tests.unit.pipeline.test_images import giant_png
@@ -197,11 +202,109 @@ def test_a_file_in_the_way_of_the_faces_is_named(tmp_path):
         run(workspace)
 
 
-def test_two_images_with_the_same_crop_count_once(tmp_path):
+def test_of_two_images_with_the_same_crop_one_is_a_duplicate(tmp_path):
     image = next(portraits(1, seed=22, size_px=160)).image
     png = encode_png(image)
     workspace = fill(tmp_path / "data", [png, png + b"\0"])
     report = run(workspace)
-    assert report.faces.kept == 2
-    assert report.shards.count == 1
+    assert (report.faces.kept, report.faces.rejected) == (1, {"duplicate": 1})
+    assert report.clusters == report.shards.count == 1
     assert run(workspace).shards == report.shards
+
+
+# judging
+
+
+def test_faces_are_measured_and_images_hashed(tmp_path):
+    workspace = fill(tmp_path / "data", PORTRAITS)
+    run(workspace)
+    with Catalog(workspace.catalog) as catalog:
+        faces, images = catalog.faces(), catalog.hashed_images()
+    assert len(faces) == len(images) == 5
+    for face in faces:
+        assert None not in {face.size_px, face.sharpness, face.exposure, face.upscale, face.phash}
+        assert face.padding is not None
+
+
+def test_another_threshold_judges_again_without_cutting_again(tmp_path):
+    workspace = fill(tmp_path / "data", PORTRAITS)
+    before = run(workspace)
+    values = sorted(face.sharpness for face in faces_of(workspace))
+    strict = replace(CONFIG, min_sharpness=(values[1] + values[2]) / 2)
+    report = run(workspace, strict, executor=Unused())
+    assert (report.faces.kept, report.faces.rejected) == (3, {"blurred": 2})
+    assert report.shards.count == 3
+    assert len(list(workspace.faces.glob("*/*.png"))) == 5
+    assert run(workspace, executor=Unused()).shards == before.shards
+
+
+def test_copies_are_found_over_several_calls_and_the_best_is_kept(tmp_path):
+    image = next(portraits(1, seed=22, size_px=320)).image
+    small = as_jpeg(image[::2, ::2])
+    workspace = fill(tmp_path / "data", [small, *PORTRAITS[:2]])
+    assert run(workspace).faces.kept == 3
+    fill(tmp_path / "data", [as_jpeg(image)])
+    report = run(workspace)
+    assert (report.faces.kept, report.faces.rejected, report.clusters) == (3, {"duplicate": 1}, 1)
+    (copy,) = faces_of(workspace, Status.REJECTED)
+    assert copy.image_sha256 == sha256_of(small)
+    assert copy.cluster in {face.sha256 for face in faces_of(workspace)}
+
+
+def test_decisions_by_hand_outlive_another_cut(tmp_path):
+    workspace = fill(tmp_path / "data", PORTRAITS)
+    run(workspace)
+    with Catalog(workspace.catalog) as catalog:
+        thrown = catalog.review_face(catalog.faces()[0].id, Status.REJECTED)
+    report = run(workspace, replace(CONFIG, size=32))
+    assert (report.faces.kept, report.faces.rejected) == (4, {"reviewed": 1})
+    (face,) = faces_of(workspace, Status.REJECTED)
+    assert face.image_sha256 == thrown.image_sha256
+    assert face.sha256 not in {member.sha256 for member in report.shards.members}
+
+
+def test_held_out_faces_are_told_and_stand_in_the_index(tmp_path):
+    workspace = fill(tmp_path / "data", PORTRAITS)
+    report = run(workspace, hold_out=0.5)
+    held_out = {face.sha256 for face in faces_of(workspace) if face.split == HELD_OUT}
+    assert {member.sha256 for member in report.shards.split(HELD_OUT)} == held_out
+    assert 0 < report.held_out == len(held_out) < 5
+    assert run(workspace, hold_out=0.0).held_out == 0
+    with pytest.raises(ConfigError, match="--hold-out is 1"):
+        run(workspace, hold_out=1.0)
+
+
+def test_faces_that_no_call_has_judged_yet_are_not_packed(tmp_path, monkeypatch):
+    workspace = fill(tmp_path / "data", PORTRAITS)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(crop_stage, "select", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(workspace)
+    with pytest.raises(WorkspaceError, match="no kept faces"):
+        pack(workspace, ShardConfig())
+    report = run(workspace, executor=Unused())
+    assert report.shards.count == 5
+
+
+def test_where_every_face_is_rejected_the_error_tells_why(tmp_path):
+    workspace = fill(tmp_path / "data", PORTRAITS[:2])
+    with pytest.raises(NothingProducedError, match="none of 2 faces is kept: 2 blurred") as caught:
+        run(workspace, replace(CONFIG, min_sharpness=9))
+    assert "facegan review" in caught.value.hint
+
+
+def faces_of(workspace, status=Status.KEPT):
+    with Catalog(workspace.catalog) as catalog:
+        return catalog.faces(status)
+
+
+class Unused:
+    """An executor that nothing is given to."""
+
+    def run(self, _work, items):
+        assert list(items) == []
+        yield from ()

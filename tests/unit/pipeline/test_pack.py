@@ -5,6 +5,8 @@ import pytest
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ConfigError, ShardError, WorkspaceError
 from facegan.core.files import Workspace
+from facegan.core.records import Status
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import open_index, read_members, selection_hash
 from pipeline.config import CropConfig, ShardConfig
 from pipeline.crop_stage import crop
@@ -102,3 +104,23 @@ def test_without_faces_the_error_names_the_command(tmp_path):
 def test_settings_are_checked(workspace):
     with pytest.raises(ConfigError, match="--size"):
         pack(workspace, ShardConfig(size=7))
+
+
+def test_the_split_stays_as_it_was_decided_unless_a_share_is_given(workspace):
+    assert pack(workspace, ShardConfig()).split(HELD_OUT) == ()
+    half = pack(workspace, ShardConfig(hold_out=0.5))
+    held_out = {member.sha256 for member in half.split(HELD_OUT)}
+    assert 0 < len(held_out) < 4
+    with Catalog(workspace.catalog) as catalog:
+        assert {face.sha256 for face in catalog.faces() if face.split == HELD_OUT} == held_out
+    assert pack(workspace, ShardConfig()) == half
+    assert open_index(workspace.shards) == half
+    assert half.selection == pack(workspace, ShardConfig(hold_out=0.0)).selection
+
+
+def test_a_decision_by_hand_changes_what_is_packed(workspace):
+    with Catalog(workspace.catalog) as catalog:
+        thrown = catalog.review_face(catalog.faces()[0].id, Status.REJECTED)
+    index = pack(workspace, ShardConfig())
+    assert index.count == 3
+    assert thrown.sha256 not in {member.sha256 for member in index.members}

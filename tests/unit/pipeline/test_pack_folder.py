@@ -1,17 +1,20 @@
 import itertools
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Note
-from facegan.core.shards import open_index, read_members
+from facegan.core.shard_index import HELD_OUT
+from facegan.core.shards import open_index, read_facts, read_members
 from pipeline.config import ShardConfig
 from pipeline.executors import Processes, Serial
 from pipeline.images import ImageLimits, decode, encode_png
 from pipeline.pack_folder import centre_square, pack_folder
+from pipeline.portraits import portraits
 from tests.crop_helpers import as_jpeg
 
 CONFIG = ShardConfig(size=32)
@@ -159,3 +162,21 @@ def test_a_file_in_the_way_is_named(folder, tmp_path):
     (tmp_path / "shards").write_text("in the way")
     with pytest.raises(WorkspaceError, match="a file stands in the way"):
         pack_folder(folder, tmp_path / "shards", CONFIG, executor=Serial())
+
+
+def test_a_share_of_a_folder_is_held_out_and_copies_are_not_parted(tmp_path):
+    root = tmp_path / "mine"
+    root.mkdir()
+    drawn = list(portraits(12, seed=71, size_px=96))
+    for number, portrait in enumerate(drawn):
+        (root / f"{number}.png").write_bytes(encode_png(portrait.image))
+        (root / f"{number} again.jpg").write_bytes(as_jpeg(portrait.image))
+    config = ShardConfig(size=64, hold_out=0.4)
+    index = pack_folder(root, tmp_path / "s", config, executor=Serial()).index
+    held_out = {facts["file"] for member, facts in read_facts(index) if member.split == HELD_OUT}
+    assert index.count == 24
+    assert 0 < len(held_out) < 20
+    numbers = [name.partition(".")[0].partition(" ")[0] for name in held_out]
+    assert all(numbers.count(number) == 2 for number in numbers)
+    none = pack_folder(root, tmp_path / "s", replace(config, hold_out=0.0), executor=Serial())
+    assert none.index.split(HELD_OUT) == ()

@@ -1,0 +1,85 @@
+"""`facegan review`: look at the faces, keep and reject by hand."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from facegan.commands._session import Result, Session, option
+from facegan.commands._session import command as facegan_command
+
+
+@facegan_command(
+    "review",
+    examples=("facegan review", "facegan review --port 8000 --no-open", "facegan review --sheet"),
+)
+@option(
+    "--port", type=click.IntRange(0, 65535), default=0, group="Page",
+    help="Of this machine; 0 is a free one.",
+)  # fmt: skip
+@option("--no-open", is_flag=True, group="Page", help="Print the address only.")
+@option("--sheet", is_flag=True, group="Sheets", help="Write contact sheets instead, as PNG.")
+@option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=None, group="Sheets",
+    help="Folder for them.  [default: review, in the workspace]",
+)  # fmt: skip
+def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path | None) -> Result:
+    """Show the crops as a wall in the browser, where a click or a key keeps or rejects.
+
+    The page is served to this machine alone, until Ctrl-C. Decisions are in the catalog at once,
+    stand above the rules of `facegan crop` and survive a new cut.
+    """
+    if sheet:
+        return _sheets(session, out)
+    if out is not None:
+        raise click.UsageError("--out is for --sheet")
+    from pipeline.review.serve import review
+
+    changes = review(
+        session.workspace, port, on_ready=lambda address: _tell(address, opens=not no_open)
+    )
+    names = {"rejected": "rejected", "rescued": "rescued", "kept": "kept", "taken_back": "undone"}
+    told = [f"{count} {names[name]}" for name, count in changes.as_dict().items() if count]
+    line = f"reviewed by hand: {', '.join(told) if told else 'nothing changed'}"
+    following = session.flag("facegan shard") if changes.total else None
+    return Result({"changes": changes.as_dict()}, (line,), following)
+
+
+def _sheets(session: Session, out: Path | None) -> Result:
+    from pipeline.review.sheet import write_sheets
+
+    report = write_sheets(session.workspace, out, listener=session.listener)
+    lines = tuple(f"{sheets.faces:,} {sheets.status} faces: {_names(sheets)}" for sheets in report)
+    return Result({"sheets": [sheets.as_dict() for sheets in report]}, lines)
+
+
+def _names(sheets: Any) -> str:
+    first, last = sheets.files[0], sheets.files[-1]
+    return f"{first} to {last.name}" if first != last else str(first)
+
+
+def _tell(address: str, *, opens: bool) -> None:
+    """The address, on stderr: stdout is for the result. Then the browser, where there is one."""
+    click.echo(f"review the faces at {address}", err=True)
+    click.echo("Ctrl-C ends", err=True)
+    sys.stderr.flush()
+    if opens and sys.stderr.isatty():
+        _open(address)
+
+
+def _open(address: str) -> None:
+    import webbrowser
+
+    try:
+        browser: Any = webbrowser.get()
+    except webbrowser.Error:
+        return
+    # One that runs in the terminal, such as w3m, would take it over.
+    takes_over = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
+        browser, webbrowser.BackgroundBrowser
+    )
+    if not takes_over:
+        browser.open(address)

@@ -1,0 +1,273 @@
+"""The catalog's faces: what the detector found, what the rules say of it, and what a person says.
+
+A decision made by hand is kept twice: in the face's row, and in `reviews` by the image and the
+place in it, so that it survives when the image's faces are found and cut anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from facegan.core.errors import CatalogError
+from facegan.core.image_tables import ImageTables
+from facegan.core.records import FaceRecord, Outcome, Reason, Status
+from facegan.core.review_rows import Reviews, matched, replace_review, reviews_of
+from facegan.core.rows import FACE_COLUMNS, INSERT_FACE, face_of, face_values, outcomes
+
+ORDERS = (
+    "id",
+    "score",
+    "size_px",
+    "sharpness",
+    "exposure",
+    "yaw",
+    "roll",
+    "padding",
+    "upscale",
+    "reason",
+    "cluster",
+)
+"""What faces can be sorted by."""
+
+TAKEN_OUT_FACE = frozenset({Reason.OPTED_OUT, Reason.FORGOTTEN})
+"""Reasons of faces whose image was taken out, which stands above rules and reviews."""
+_GONE = f"coalesce(reason, '') IN ('{Reason.OPTED_OUT}', '{Reason.FORGOTTEN}')"
+_JUDGED = ("status", "reason", "detail", "cluster", "auto_reason", "auto_detail", "split")
+_UPDATE = (
+    f"UPDATE faces SET {', '.join(f'{name} = ?' for name in _JUDGED)}"  # noqa: S608
+    f" WHERE id = ? AND NOT {_GONE}"
+)
+
+_WITHOUT_LANDMARKS = ", ".join(
+    "NULL AS landmarks" if name == "landmarks" else f'"{name}"' for name in ("id", *FACE_COLUMNS)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HashedImage:
+    """What tells whether two images are copies of each other."""
+
+    phash: str
+    width: int
+    height: int
+
+
+def judged(face: FaceRecord) -> FaceRecord:
+    """The face with the status, reason and detail that follow from the rules and the review.
+
+    A face without a crop cannot be kept, whatever a review says.
+    """
+    if face.review is Status.REJECTED:
+        return replace(face, status=Status.REJECTED, reason=Reason.REVIEWED, detail=None)
+    if face.path and (face.review is Status.KEPT or face.auto_reason is None):
+        return replace(face, status=Status.KEPT, reason=None, detail=None)
+    return replace(face, status=Status.REJECTED, reason=face.auto_reason, detail=face.auto_detail)
+
+
+class FaceTables(ImageTables):
+    """What the catalog knows of faces."""
+
+    # writing
+
+    def record_faces(
+        self,
+        image_sha256: str,
+        faces: Sequence[FaceRecord],
+        outcome: Outcome,
+        config_hash: str,
+        phash: str | None = None,
+    ) -> None:
+        """Replace an image's faces and write down what became of it in the stage `crop`.
+
+        A face that lies where one was reviewed before takes over that decision. Nothing is
+        changed where the image was taken out for good while it was in flight.
+
+        Args:
+            image_sha256: of the image.
+            faces: all that were found in it.
+            outcome: what became of it.
+            config_hash: the settings under which that was decided.
+            phash: the image's perceptual hash; None where it has none.
+        """
+        with self._db.transaction() as db:
+            if self.is_opted_out(image_sha256):
+                return
+            db.execute("DELETE FROM faces WHERE image_sha256 = ?", (image_sha256,))
+            reviewed = _with_reviews(faces, reviews_of(db, image_sha256))
+            db.executemany(INSERT_FACE, [face_values(face) for face in reviewed])
+            db.execute(*outcomes("crop", [(image_sha256, outcome)], config_hash))
+            db.execute(
+                "UPDATE images SET status = ?, reason = ?, phash = ? WHERE sha256 = ?",
+                (outcome.status, outcome.reason, phash, image_sha256),
+            )
+
+    def update_faces(self, records: Iterable[FaceRecord]) -> None:
+        """Write down what was decided of recorded faces: rules, cluster, split, and the status.
+
+        All of it or nothing. Faces that were taken out stay so.
+        """
+        with self._db.transaction() as db:
+            db.executemany(
+                _UPDATE, ([*(getattr(face, n) for n in _JUDGED), face.id] for face in records)
+            )
+
+    def review_face(self, face_id: int, verdict: Status | None) -> FaceRecord:
+        """Keep or reject a face by hand, above all rules.
+
+        Args:
+            face_id: its id.
+            verdict: KEPT or REJECTED; None takes an earlier decision back.
+
+        Returns:
+            The face as it stands now. One without a crop stays rejected; the decision counts once
+            it can be cut.
+
+        Raises:
+            CatalogError: there is no such face, or its image was taken out.
+            ValueError: the verdict is no decision.
+        """
+        if verdict not in {Status.KEPT, Status.REJECTED, None}:
+            raise ValueError(verdict)
+        with self._db.transaction() as db:
+            face = _reviewable(db, face_id)
+            replace_review(db, face, verdict)
+            face = judged(replace(face, review=verdict))
+            db.execute(
+                "UPDATE faces SET review = ?, status = ?, reason = ?, detail = ? WHERE id = ?",
+                (face.review, face.status, face.reason, face.detail, face_id),
+            )
+        return face
+
+    # reading
+
+    def faces(
+        self, status: Status | None = Status.KEPT, *, landmarks: bool = True
+    ) -> list[FaceRecord]:
+        """Faces of one status (all for None), ordered by crop hash, image and position.
+
+        Args:
+            status: which faces.
+            landmarks: false leaves them out: a third of the time and of the memory.
+        """
+        columns = "*" if landmarks else _WITHOUT_LANDMARKS
+        rows = self._db.all(
+            f"SELECT {columns} FROM faces WHERE ? IS NULL OR status = ?"  # noqa: S608
+            ' ORDER BY sha256, image_sha256, top, "left"',
+            (status, status),
+        )
+        return [face_of(row) for row in rows]
+
+    def hashed_images(self) -> dict[str, HashedImage]:
+        """The images that have a perceptual hash, by their SHA-256."""
+        rows = self._db.all("SELECT sha256, phash, width, height FROM images WHERE phash NOT NULL")
+        return {row["sha256"]: HashedImage(*row[1:]) for row in rows}
+
+    def crop_files(self) -> list[tuple[str, str]]:
+        """(image, path) of every crop: the image's hash, and where the crop lies."""
+        rows = self._db.all("SELECT image_sha256, path FROM faces WHERE path IS NOT NULL")
+        return [(row["image_sha256"], row["path"]) for row in rows]
+
+    def kept_by_detector(self) -> dict[str, int]:
+        """How many kept faces each detector has found."""
+        rows = self._db.all(
+            "SELECT detector, count(*) AS n FROM faces WHERE status = 'kept' GROUP BY detector"
+        )
+        return {row["detector"]: row["n"] for row in rows}
+
+    def kept_crops(self) -> set[str]:
+        """The hashes of the kept faces' files."""
+        sql = "SELECT sha256 FROM faces WHERE status = 'kept' AND sha256 IS NOT NULL"
+        return {row["sha256"] for row in self._db.all(sql)}
+
+    def page_of_faces(
+        self,
+        *,
+        order: str = "id",
+        descending: bool = False,
+        status: Status | None = None,
+        reason: Reason | None = None,
+        cluster: str | None = None,
+        offset: int = 0,
+        limit: int = 100,
+    ) -> list[FaceRecord]:
+        """Some of the faces, sorted; those without a value come last, equal ones by their ids.
+
+        Args:
+            order: one of ORDERS.
+            descending: the greatest value first.
+            status: only faces of this status.
+            reason: only faces rejected for this reason.
+            cluster: only the duplicates of this crop, and itself.
+            offset: faces to pass over.
+            limit: faces at most.
+
+        Raises:
+            ValueError: the order is none of ORDERS.
+        """
+        if order not in ORDERS:
+            raise ValueError(order)
+        where, values = _where(status=status, reason=reason, cluster=cluster)
+        direction = "DESC" if descending else "ASC"
+        by = "id " + direction if order == "id" else f"{order} {direction} NULLS LAST, id"
+        rows = self._db.all(
+            # Sorted are the ids alone: whole rows would be copied.
+            f"SELECT faces.* FROM (SELECT id FROM faces {where} ORDER BY {by}"  # noqa: S608
+            f" LIMIT ? OFFSET ?) JOIN faces USING (id) ORDER BY {by}",
+            (*values, limit, offset),
+        )
+        return [face_of(row) for row in rows]
+
+    def count_faces(
+        self,
+        status: Status | None = None,
+        reason: Reason | None = None,
+        cluster: str | None = None,
+        split: str | None = None,
+    ) -> int:
+        """How many faces there are, as `page_of_faces` chooses them, and of one split."""
+        where, values = _where(status=status, reason=reason, cluster=cluster, split=split)
+        return int(self._db.one(f"SELECT count(*) AS n FROM faces {where}", values)["n"])  # noqa: S608
+
+    def count_clusters(self) -> int:
+        """How many faces stand for duplicates of them."""
+        return int(self._db.one("SELECT count(DISTINCT cluster) AS n FROM faces")["n"])
+
+    def face_tallies(self) -> dict[str, int]:
+        """How many faces were rejected for which reason, the most frequent first."""
+        rows = self._db.all(
+            "SELECT reason, count(*) AS n FROM faces WHERE reason IS NOT NULL"
+            " GROUP BY reason ORDER BY n DESC, reason"
+        )
+        return {row["reason"]: row["n"] for row in rows}
+
+
+def _where(**wanted: str | None) -> tuple[str, list[Any]]:
+    """The condition that all given columns have their values."""
+    given = {name: value for name, value in wanted.items() if value is not None}
+    terms = " AND ".join(f"{name} = ?" for name in given)
+    return (f"WHERE {terms}" if terms else ""), list(given.values())
+
+
+def _reviewable(db: sqlite3.Connection, face_id: int) -> FaceRecord:
+    row = db.execute("SELECT * FROM faces WHERE id = ?", (face_id,)).fetchone()
+    if row is None:
+        raise CatalogError(f"there is no face {face_id} in the catalog", hint="facegan review")
+    face = face_of(row)
+    if face.reason in TAKEN_OUT_FACE:
+        raise CatalogError(f"face {face_id} was taken out ({face.reason}) and stays so")
+    return face
+
+
+def _with_reviews(faces: Sequence[FaceRecord], reviews: Reviews) -> list[FaceRecord]:
+    """The faces, those that were reviewed before with their decisions."""
+    verdicts = {
+        number: reviews[at][2]
+        for at, number in matched([face.box for face in faces], reviews).items()
+    }
+    return [
+        judged(replace(face, review=verdicts[number])) if number in verdicts else face
+        for number, face in enumerate(faces)
+    ]

@@ -1,0 +1,251 @@
+"""Near duplicates: pictures that look alike, by perceptual hashes.
+
+A hash has two parts. The first is pHash's 64 bits, which a search finds neighbours by. They do not
+do alone: aligned faces are alike, and of 1,200 faces of different people 1,365 pairs differ in 6 of
+these bits or fewer. So 256 finer bits must agree as well. At the default of 8 (and 24 finer) bits
+none of those 719,400 pairs is joined, by their crops or by their images; copies of an image that
+were compressed, resized, brightened, marked or made grey are found by their images in 94 to 100 of
+100 cases. Copies that were trimmed or turned look different as images; by their crops, which go by
+eyes and mouth as found anew, 4 to 60 of 100 are found.
+
+References:
+    C. Zauner: Implementation and Benchmarking of Perceptual Image Hash Functions, 2010 (pHash, as
+        OpenCV's img_hash computes it).
+    M. Norouzi, A. Punjani, D. Fleet: Fast Search in Hamming Space with Multi-Index Hashing,
+        CVPR 2012 (the search in bands).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images import Pixels
+
+PHASH_PX, FINE_PX = 32, 64
+"""Sides that the two parts look at; pictures are reduced by area, so that nothing aliases."""
+FINE_SIDE = 16
+"""Frequencies in each direction of which the finer part keeps the signs."""
+FLAT_LEVELS = 2.0
+"""Standard deviation of a picture's levels below which it shows nothing."""
+FINE_PER_BIT = 3
+"""Finer bits that may differ for each of the 64 that may."""
+IMAGE_BITS = 8
+"""Bits of 64 in which two images may differ that are copies of each other."""
+
+BANDS, BAND_BITS = 4, 16
+AT_ONCE = 1_000_000
+"""Candidates that are compared together: bounds the memory."""
+DIGITS = (64 + FINE_SIDE**2) // 4
+
+Ints = NDArray[np.int64]
+Words = NDArray[np.uint64]
+Keys = NDArray[np.uint32]
+
+
+def phash(image: Pixels) -> str:
+    """The perceptual hash of a picture.
+
+    Args:
+        image: (H, W, 3) uint8 in [0, 255], RGB.
+
+    Returns:
+        80 hexadecimal digits: 16 of pHash, 64 of the finer part; all 0 where it shows nothing.
+    """
+    small = cv2.resize(image, (FINE_PX, FINE_PX), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    if grey.std() < FLAT_LEVELS:
+        return "0" * DIGITS
+    coarse = cv2.resize(grey, (PHASH_PX, PHASH_PX), interpolation=cv2.INTER_AREA)
+    waves = cv2.dct(grey.astype(np.float32))[:FINE_SIDE, :FINE_SIDE]
+    waves[0, 0] = 0
+    signs = np.packbits(waves > 0)
+    return np.asarray(cv2.img_hash.pHash(coarse), np.uint8).tobytes().hex() + signs.tobytes().hex()
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """Which of some pictures look alike."""
+
+    first: Ints
+    """(N,) for each picture the first with the same hash; itself where it has none."""
+    one: Ints
+    other: Ints
+    """Pairs of such first pictures whose hashes are near each other."""
+
+    @property
+    def edges(self) -> Iterator[tuple[Ints, Ints]]:
+        """Pairs that join all that are alike: 10,000 with the same hash are joined by 9,999."""
+        yield np.arange(len(self.first)), self.first
+        yield self.one, self.other
+
+    def near(self) -> dict[int, list[int]]:
+        """For a first picture, the others that are near it; nothing where there is none."""
+        found: defaultdict[int, list[int]] = defaultdict(list)
+        for one, other in zip(self.one.tolist(), self.other.tolist(), strict=True):
+            found[one].append(other)
+            found[other].append(one)
+        return found
+
+
+def alike(hashes: Sequence[str | None], bits: int) -> Likeness:
+    """Find the pictures that look alike.
+
+    Args:
+        hashes: perceptual hashes; None where there is none, which is like nothing.
+        bits: of 64 in which two may differ; below 0 none are alike.
+    """
+    firsts: dict[str, int] = {}
+    wanted = hashes if bits >= 0 else [None] * len(hashes)
+    first = [firsts.setdefault(h, at) if h else at for at, h in enumerate(wanted)]
+    place = np.fromiter(firsts.values(), np.int64, len(firsts))
+    one, other = _joined(neighbours(as_words(firsts), bits)) if firsts else (_none(), _none())
+    return Likeness(np.array(first, np.int64), place[one], place[other])
+
+
+def as_words(hashes: Iterable[str]) -> Words:
+    """(N, 5) uint64: pHash's 64 bits, then the finer ones, of hashes as `phash` gives them.
+
+    A hash of another length, as an older facegan wrote it, has zeros there.
+    """
+    data = b"".join(bytes.fromhex(h[:DIGITS].ljust(DIGITS, "0")) for h in hashes)
+    return np.frombuffer(data, np.uint64).reshape(-1, DIGITS // 16)
+
+
+def neighbours(words: Words, bits: int, at_once: int = AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
+    """All pairs of hashes that are alike, exactly, without comparing all with all.
+
+    Where two hashes differ in at most d = 4 r + a of 64 bits, one of the first a + 1 bands of 16
+    bits differs in at most r, or one of the others in at most r - 1: else they would differ in
+    more. So only hashes are compared that share a band up to so few bits.
+
+    Args:
+        words: (N, 5) uint64, all different.
+        bits: d, of 64; FINE_PER_BIT times as many of the finer ones.
+        at_once: candidates that are compared together, about.
+
+    Yields:
+        Pairs of positions (i, j), i < j, each once.
+    """
+    bands = _bands(words[:, 0], bits)
+    ends = np.cumsum(sum((band.load() for band in bands), np.zeros(len(words), np.int64)))
+    first = 0
+    while first < len(words):
+        done = int(ends[first - 1]) if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + at_once, side="right")))
+        found = [_near(words, *band.candidates(first, last), bits) for band in bands]
+        coded = np.unique(np.concatenate([one * len(words) + other for one, other in found]))
+        yield coded // len(words), coded % len(words)
+        first = last
+
+
+def _near(words: Words, one: Ints, other: Ints, bits: int) -> tuple[Ints, Ints]:
+    """Of pairs of positions those that are alike."""
+    good = np.bitwise_count(words[one, 0] ^ words[other, 0]) <= bits
+    one, other = one[good], other[good]
+    finer = np.bitwise_count(words[one, 1:] ^ words[other, 1:]).sum(axis=1, dtype=np.int64)
+    good = finer <= FINE_PER_BIT * bits
+    return one[good], other[good]
+
+
+class _Band:
+    """Sixteen of the bits of every hash, and who has which value.
+
+    Args:
+        keys: (N,) the bits.
+        radius: of these bits that may differ.
+    """
+
+    def __init__(self, keys: Keys, radius: int) -> None:
+        self._keys = keys
+        self._order = np.argsort(keys, kind="stable")
+        sizes = np.bincount(keys, minlength=2**BAND_BITS)
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+        self._masks = _masks(radius)
+
+    def load(self) -> Ints:
+        """(N,) how much there is to do for each hash: values to look up and candidates."""
+        sizes = np.diff(self._starts)
+        found = np.full(len(self._keys), len(self._masks), np.int64)
+        for mask in self._masks:
+            found += sizes[self._keys ^ mask]
+        return found
+
+    def candidates(self, first: int, last: int) -> tuple[Ints, Ints]:
+        """(i, j), first <= i < last and i < j, that share the band but for `radius` bits."""
+        wanted = (self._keys[first:last, None] ^ self._masks[None]).ravel()
+        starts = self._starts[wanted]
+        counts = self._starts[wanted + 1] - starts
+        one = np.repeat(np.repeat(np.arange(first, last), len(self._masks)), counts)
+        steps = np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts, counts)
+        other = self._order[np.repeat(starts, counts) + steps]
+        later = other > one
+        return one[later], other[later]
+
+
+def _bands(hashes: Words, bits: int) -> list[_Band]:
+    radius, rest = divmod(bits, BANDS)
+    radii = [radius if number <= rest else radius - 1 for number in range(BANDS)]
+    shifts = [np.uint64(BAND_BITS * number) for number in range(BANDS)]
+    low = np.uint64(2**BAND_BITS - 1)
+    return [
+        _Band(((hashes >> shift) & low).astype(np.uint32), within)
+        for shift, within in zip(shifts, radii, strict=True)
+        if within >= 0
+    ]
+
+
+def _masks(radius: int) -> Keys:
+    """All ways of changing at most `radius` bits of a band.
+
+    >>> len(_masks(1)), len(_masks(2))
+    (17, 137)
+    """
+    bits = [
+        sum(1 << bit for bit in chosen)
+        for count in range(radius + 1)
+        for chosen in combinations(range(BAND_BITS), count)
+    ]
+    return np.array(bits, np.uint32)
+
+
+def _joined(blocks: Iterable[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
+    ones, others = [_none()], [_none()]
+    for one, other in blocks:
+        ones.append(one)
+        others.append(other)
+    return np.concatenate(ones), np.concatenate(others)
+
+
+def _none() -> Ints:
+    return np.empty(0, np.int64)
+
+
+def components(count: int, edges: Iterable[tuple[Ints, Ints]]) -> Ints:
+    """The connected parts of a graph.
+
+    Args:
+        count: of its nodes.
+        edges: pairs of nodes, in any number of arrays.
+
+    Returns:
+        (count,) the smallest node of each node's part.
+    """
+    one, other = _joined(edges)
+    label = np.arange(count)
+    while True:
+        low = np.minimum(label[one], label[other])
+        before = label.copy()
+        # The labels' own labels too: chains shrink by halves, not by one.
+        for ends in (one, other):
+            np.minimum.at(label, before[ends], low)
+            np.minimum.at(label, ends, low)
+        label = label[label]
+        if np.array_equal(label, before):
+            return label

@@ -1,0 +1,148 @@
+"""The catalog as the review page uses it: any thread may ask, one thread alone touches the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, TypeVar
+
+from facegan.core.catalog import Catalog
+from facegan.core.errors import CatalogError, NothingProducedError, WorkspaceError
+from facegan.core.files import Workspace
+from facegan.core.records import FaceRecord, SearchResult, Status
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a sitting left behind; a decision that was taken back within it counts for nothing."""
+
+    kept: int = 0
+    """Confirmed: the rules keep them too."""
+    rescued: int = 0
+    """Kept although the rules reject them."""
+    rejected: int = 0
+    taken_back: int = 0
+    """Decisions of earlier sittings that stand no longer."""
+
+    @property
+    def total(self) -> int:
+        """Faces of which the decision is another one now."""
+        return sum(asdict(self).values())
+
+    def as_dict(self) -> dict[str, int]:
+        """For `--json`."""
+        return asdict(self)
+
+
+class Desk:
+    """An open catalog and the decisions of this sitting; a context manager that closes it.
+
+    SQLite's connections belong to the thread that made them; so one thread of its own does all
+    the reading and writing, one call after another.
+
+    Args:
+        workspace: that `facegan crop` has worked in.
+
+    Raises:
+        WorkspaceError: there is no catalog, or it cannot be read.
+        NothingProducedError: there are no faces in it.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        if not workspace.catalog.exists():
+            raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
+        self.workspace = workspace
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        self._before: dict[int, Status | None] = {}
+        self._decided: dict[int, FaceRecord] = {}
+        self._origins: dict[str, SearchResult] | None = None
+        self._catalog: Catalog | None = None
+        try:
+            self._catalog = self._ask(lambda: Catalog(workspace.catalog))
+            if not self._ask(self._open.count_faces):
+                raise NothingProducedError(f"no faces in {workspace.root}", hint="facegan crop")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Desk:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Finish what was asked for and close the file."""
+        if self._catalog is not None:
+            self._ask(self._catalog.close)
+            self._catalog = None
+        self._thread.shutdown()
+
+    def faces(self, offset: int, limit: int) -> tuple[list[FaceRecord], int]:
+        """Some of the faces by id, and how many there are in all."""
+        return self._ask(self._page, offset, limit)
+
+    def review(self, face_id: int, verdict: Status | None) -> FaceRecord:
+        """Keep or reject a face that the page has shown; None takes a decision back.
+
+        Raises:
+            CatalogError: there is no such face, or it cannot be written.
+        """
+        return self._ask(self._review, face_id, verdict)
+
+    def origin(self, image_sha256: str) -> SearchResult | None:
+        """What the source said of an image; None for one that no search found."""
+        return self._ask(self._origin, image_sha256)
+
+    def changes(self) -> Changes:
+        """What stands otherwise than when the sitting began."""
+        counts = {"kept": 0, "rescued": 0, "rejected": 0, "taken_back": 0}
+        for face_id, face in self._decided.items():
+            if face.review is not self._before[face_id]:
+                counts[_kind(face)] += 1
+        return Changes(**counts)
+
+    # in the catalog's own thread
+
+    @property
+    def _open(self) -> Catalog:
+        assert self._catalog is not None  # noqa: S101 - nothing is asked after `close`
+        return self._catalog
+
+    def _ask(self, function: Callable[..., T], *args: Any) -> T:
+        return self._thread.submit(function, *args).result()
+
+    def _page(self, offset: int, limit: int) -> tuple[list[FaceRecord], int]:
+        faces = self._open.page_of_faces(offset=offset, limit=limit)
+        for face in faces:
+            self._before.setdefault(face.id or 0, face.review)
+        return faces, self._open.count_faces()
+
+    def _review(self, face_id: int, verdict: Status | None) -> FaceRecord:
+        if face_id not in self._before:
+            raise CatalogError(f"there is no face {face_id} on this page", hint="load it again")
+        face = self._open.review_face(face_id, verdict)
+        self._decided[face_id] = face
+        return face
+
+    def _origin(self, image_sha256: str) -> SearchResult | None:
+        if self._origins is None:
+            self._origins = self._open.origins()
+        return self._origins.get(image_sha256)
+
+
+def _kind(face: FaceRecord) -> str:
+    if face.review is Status.REJECTED:
+        return "rejected"
+    if face.review is Status.KEPT:
+        return "rescued" if face.auto_reason else "kept"
+    return "taken_back"

@@ -1,0 +1,203 @@
+"""Which of the faces are kept: thresholds, the largest of an image, duplicates, and the split.
+
+A pure function of what the catalog holds, run over all of it at the end of every `facegan crop`:
+another threshold needs no new cut. What a person has decided in `facegan review` stands above all
+of it, but changes nothing for others: copies of a face that was rejected by hand stay out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+
+import numpy as np
+
+from facegan.core.face_tables import TAKEN_OUT_FACE, HashedImage, judged
+from facegan.core.records import FaceRecord, Reason
+from pipeline.clusters import Looks, leaders, looks
+from pipeline.config import CropConfig
+from pipeline.split import splits
+
+SPLIT_BITS = 8
+"""Faces whose hashes differ in no more of 64 bits are never on both sides of the split, even where
+fewer count as duplicates."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One threshold."""
+
+    reason: Reason
+    name: str
+    value: Callable[[FaceRecord], float | None]
+    """None, where it was not measured, passes."""
+    limit: Callable[[CropConfig], float]
+    at_least: bool = False
+
+
+def _turn(degrees: float | None) -> float | None:
+    return None if degrees is None else abs(degrees)
+
+
+GATES = (
+    Gate(Reason.LOW_SCORE, "score", lambda f: f.score, lambda c: c.min_score, at_least=True),
+    Gate(
+        Reason.BLURRED, "sharpness", lambda f: f.sharpness, lambda c: c.min_sharpness, at_least=True
+    ),
+    Gate(
+        Reason.TOO_DARK, "exposure", lambda f: f.exposure, lambda c: c.min_exposure, at_least=True
+    ),
+    Gate(Reason.TOO_BRIGHT, "exposure", lambda f: f.exposure, lambda c: c.max_exposure),
+    Gate(Reason.TURNED_AWAY, "turned", lambda f: _turn(f.yaw), lambda c: c.max_yaw),
+    Gate(Reason.TILTED, "tilted", lambda f: _turn(f.roll), lambda c: c.max_roll),
+    Gate(Reason.PADDED, "padding", lambda f: f.padding, lambda c: c.max_padding),
+)
+"""In this order; the first that rejects a face gives its reason."""
+
+Ruling = tuple[Reason | None, str | None, str | None]
+"""Reason, detail and cluster."""
+
+
+def select(
+    faces: Sequence[FaceRecord],
+    config: CropConfig,
+    hold_out: float,
+    images: Mapping[str, HashedImage] | None = None,
+) -> list[FaceRecord]:
+    """Judge all faces.
+
+    Faces without a crop keep the reason that they were recorded with; those of images that were
+    taken out are left alone.
+
+    Args:
+        faces: all of the catalog, in any order.
+        config: the thresholds.
+        hold_out: share of the faces that no training sees, about.
+        images: the perceptual hashes and sizes of the images.
+
+    Returns:
+        Those faces, as they are now, of which something has changed.
+    """
+    standing = sorted((face for face in faces if face.reason not in TAKEN_OUT_FACE), key=best_first)
+    seen = looks(standing, images or {}, config.duplicates)
+    rulings = _rulings(standing, seen, config)
+    wide = seen if config.duplicates >= SPLIT_BITS else looks(standing, images or {}, SPLIT_BITS)
+    sides = splits([face.image_sha256 for face in standing], wide.edges, hold_out)
+    return list(_changed(standing, rulings, sides))
+
+
+def split_anew(
+    faces: Sequence[FaceRecord], hold_out: float, images: Mapping[str, HashedImage]
+) -> list[FaceRecord]:
+    """Share all faces out again, whatever else was decided of them.
+
+    Returns:
+        Those that change sides.
+    """
+    standing = [face for face in faces if face.reason not in TAKEN_OUT_FACE]
+    leader: dict[str, int] = {}
+    first = [leader.setdefault(f.cluster, at) if f.cluster else at for at, f in enumerate(standing)]
+    clusters = (np.arange(len(first)), np.array(first, np.int64))
+    edges = chain(looks(standing, images, SPLIT_BITS).edges, [clusters])
+    sides = splits([face.image_sha256 for face in standing], edges, hold_out)
+    return [
+        replace(face, split=side)
+        for face, side in zip(standing, sides, strict=True)
+        if face.split != side
+    ]
+
+
+def best_first(face: FaceRecord) -> tuple[object, ...]:
+    """Sorts faces: the largest, sharpest and surest first; ids say nothing, for they change."""
+    box = face.box
+    return (
+        -(face.size_px or 0.0),
+        -(face.sharpness or 0.0),
+        -(face.score or 0.0),
+        face.sha256 or "",
+        face.image_sha256,
+        (box.left, box.top, box.right, box.bottom) if box else (),
+    )
+
+
+def rejection(face: FaceRecord, config: CropConfig) -> tuple[Reason, str] | None:
+    """The first threshold that a face misses, and by what; None where it meets them all."""
+    for gate in GATES:
+        value, limit = gate.value(face), gate.limit(config)
+        if value is None or (value >= limit if gate.at_least else value <= limit):
+            continue
+        bound = "at least" if gate.at_least else "at most"
+        return gate.reason, f"{gate.name} {figure(value, limit)}, {bound} {limit:g}"
+    return None
+
+
+def figure(value: float, limit: float) -> str:
+    """A value in three digits, or in as many as it takes to tell it from the limit.
+
+    >>> figure(12.14, 20), figure(0.19996, 0.2)
+    ('12.1', '0.19996')
+    """
+    texts = (f"{value:.{digits}g}" for digits in range(3, 17))
+    return next((text for text in texts if float(text) != limit), repr(value))
+
+
+def _rulings(faces: Sequence[FaceRecord], seen: Looks, config: CropConfig) -> list[Ruling]:
+    """What the rules say of each face, the best first."""
+    rulings: list[Ruling] = [(face.auto_reason, face.auto_detail, None) for face in faces]
+    passing: list[int] = []
+    for at, face in enumerate(faces):
+        if face.path is not None:
+            rejected = rejection(face, config)
+            rulings[at] = (*rejected, None) if rejected else (None, None, None)
+            if not rejected:
+                passing.append(at)
+    if config.faces == "largest":
+        passing = list(_largest(faces, passing, rulings))
+    if config.duplicates >= 0:
+        _rule_duplicates(faces, leaders(seen, passing), rulings)
+    return rulings
+
+
+def _largest(
+    faces: Sequence[FaceRecord], passing: Sequence[int], rulings: list[Ruling]
+) -> Iterator[int]:
+    """The positions of the largest faces of their images; the others are ruled out."""
+    largest: dict[str, int] = {}
+    for at in passing:
+        first = largest.setdefault(faces[at].image_sha256, at)
+        if _area(faces[at]) > _area(faces[first]):
+            largest[faces[at].image_sha256] = at
+    for at in passing:
+        best = largest[faces[at].image_sha256]
+        if best == at:
+            yield at
+        else:
+            sides = (math.sqrt(_area(faces[one])) for one in (at, best))
+            rulings[at] = (Reason.NOT_LARGEST, "{:.0f} px, the largest {:.0f}".format(*sides), None)
+
+
+def _area(face: FaceRecord) -> float:
+    return face.box.area if face.box else 0.0
+
+
+def _rule_duplicates(
+    faces: Sequence[FaceRecord], leader_of: Mapping[int, int], rulings: list[Ruling]
+) -> None:
+    for at, leader in leader_of.items():
+        if leader != at:
+            name = faces[leader].sha256
+            rulings[at] = (Reason.DUPLICATE, f"of {name}", name)
+            rulings[leader] = (None, None, name)
+
+
+def _changed(
+    faces: Sequence[FaceRecord], rulings: Sequence[Ruling], sides: Sequence[str]
+) -> Iterator[FaceRecord]:
+    for face, (reason, detail, cluster), side in zip(faces, rulings, sides, strict=True):
+        now = judged(
+            replace(face, auto_reason=reason, auto_detail=detail, cluster=cluster, split=side)
+        )
+        if now != face:
+            yield now

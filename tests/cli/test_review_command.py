@@ -1,0 +1,108 @@
+"""`facegan review` as a user runs it."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+
+import click
+import pytest
+
+import cli
+from facegan.core.errors import ConfigError, FaceganError, MissingDependencyError, WorkspaceError
+from tests.review_helpers import fill_faces, result_of, reviewing
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    fill_faces(tmp_path / "data", 10, pictures=1, size_px=64)
+    return tmp_path / "data"
+
+
+def call(root: Path, *args: str) -> int:
+    words = ["review", *args, "--workspace", str(root)]
+    code = cli.facegan.main(words, standalone_mode=False, obj={})
+    assert isinstance(code, int)
+    return code
+
+
+class Page:
+    """What the page's own script asks for."""
+
+    def __init__(self, address: str) -> None:
+        self.base, self.token = address.split("/?token=")
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(jar)
+        assert b"data-token" in self.opener.open(address, timeout=10).read()
+
+    def faces(self) -> list[dict[str, object]]:
+        answer = json.load(self.opener.open(f"{self.base}/api/faces", timeout=10))
+        return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+
+    def decide(self, face_id: object, verdict: str | None) -> None:
+        headers = {"Content-Type": "application/json", "X-Facegan-Token": self.token}
+        body = json.dumps({"id": face_id, "verdict": verdict}).encode()
+        request = urllib.request.Request(f"{self.base}/api/review", body, headers)  # noqa: S310
+        self.opener.open(request, timeout=10).close()
+
+
+def test_sitting_ends_at_ctrl_c_and_tells_what_changed(root: Path) -> None:
+    with reviewing(root, "--json") as (address, said):
+        assert address.startswith("http://127.0.0.1:")
+        page = Page(address)
+        kept = [face for face in page.faces() if face["status"] == "kept"]
+        rejected = next(face for face in page.faces() if face["reason"] and face["sha256"])
+        page.decide(kept[0]["id"], "rejected")
+        page.decide(kept[1]["id"], "rejected")
+        page.decide(kept[1]["id"], None)
+        page.decide(rejected["id"], "kept")
+        with pytest.raises(WorkspaceError, match="another facegan"):
+            call(root, "--sheet")
+    assert said[2] == 0, said
+    changes = {"kept": 0, "rescued": 1, "rejected": 1, "taken_back": 0}
+    assert result_of(said) == {"changes": changes}
+    assert json.loads(said[0])["next"] == f"facegan shard --workspace {root}"
+
+
+def test_sheets_are_written_and_told(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(root, "--sheet") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out == [
+        f"7 kept faces: {root}/review/kept-001.png",
+        f"2 rejected faces: {root}/review/rejected-001.png",
+    ]
+    assert (root / "review/kept-001.png").is_file()
+
+
+def test_taken_port_is_told(root: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"--port {port} cannot be had") as caught:
+            call(root, "--no-open", "--port", str(port))
+    assert "--port 0" in str(caught.value.hint)
+
+
+def test_missing_package_is_named_with_what_installs_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "waitress", None)
+    with pytest.raises(MissingDependencyError, match="waitress") as caught:
+        call(root)
+    assert "pip install 'facegan[review]'" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("args", [(), ("--sheet",)])
+def test_workspace_without_faces_is_refused(tmp_path: Path, args: tuple[str, ...]) -> None:
+    with pytest.raises(FaceganError, match="no faces in") as caught:
+        call(tmp_path, *args)
+    assert caught.value.exit_code == 3
+    assert str(caught.value.hint).startswith("facegan crop")
+
+
+def test_folder_for_sheets_without_sheets_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(click.UsageError, match="--out is for --sheet"):
+        call(tmp_path, "--out", str(tmp_path))

@@ -1,0 +1,236 @@
+"""Who may ask the review page for what, and what it answers."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import pipeline.review
+from facegan.core.catalog import Catalog
+from facegan.core.records import Reason, SearchResult, Status
+from pipeline.review.app import COLUMNS, HEADER, Gate, create_app, origin_of, row_of
+from pipeline.review.desk import Desk
+from tests.review_helpers import TITLE, face_of
+
+GATE = Gate(8123, "the-token")
+HERE = "http://127.0.0.1:8123"
+
+
+@pytest.fixture(scope="module")
+def desk(filled):
+    with Desk(filled) as desk:
+        yield desk
+
+
+@pytest.fixture
+def client(desk):
+    """A browser that has seen the first page. It changes nothing."""
+    return browser(desk)
+
+
+@pytest.fixture
+def writer(workspace):
+    """One that may."""
+    with Desk(workspace) as desk:
+        yield browser(desk)
+
+
+def browser(desk):
+    client = create_app(desk, GATE).test_client()
+    assert client.get("/?token=the-token", base_url=HERE).status_code == 303
+    return client
+
+
+def ask(client, path, **options):
+    return client.get(path, base_url=HERE, **options)
+
+
+def decide(client, body, token=GATE.token):
+    headers = {HEADER: token} if token else {}
+    return client.post("/api/review", json=body, headers=headers, base_url=HERE)
+
+
+def rows(client):
+    answer = ask(client, "/api/faces").get_json()
+    return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+
+
+# who may ask
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/?token=",
+        "/?token=the-tokem",
+        "/?token=d\u00e9j\u00e0",
+        "/api/faces",
+        "/static/review.js",
+    ],
+)
+def test_without_the_token_nothing_is_told(desk, path):
+    answer = ask(create_app(desk, GATE).test_client(), path)
+    assert answer.status_code == 403
+    assert "facegan review" in answer.text
+
+
+def test_token_opens_the_first_page_only(desk):
+    answer = ask(create_app(desk, GATE).test_client(), "/api/faces?token=the-token")
+    assert answer.status_code == 403
+
+
+def test_first_page_moves_the_token_out_of_the_address_into_a_strict_cookie(desk):
+    client = create_app(desk, GATE).test_client()
+    answer = ask(client, "/?token=the-token")
+    assert (answer.status_code, answer.location) == (303, "/")
+    words = answer.headers["Set-Cookie"].split("; ")
+    assert {"facegan_review_8123=the-token", "HttpOnly", "SameSite=Strict"} <= set(words)
+    assert ask(client, "/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8123", "127.0.0.1", "127.0.0.1:8124", "127.0.0.1:8123.a"]
+)
+def test_name_of_a_stranger_that_points_here_is_refused(client, host):
+    answer = client.get("/?token=the-token", headers={"Host": host})
+    assert answer.status_code == 403
+
+
+def test_localhost_is_this_machine_too(desk):
+    client = create_app(desk, GATE).test_client()
+    answer = client.get("/?token=the-token", base_url="http://localhost:8123")
+    assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("token", [None, "", "the-tokem"])
+def test_change_without_the_token_in_its_header_is_refused(client, filled, token):
+    (first, *_) = rows(client)
+    assert decide(client, {"id": first["id"], "verdict": "rejected"}, token).status_code == 403
+    with Catalog(filled.catalog) as catalog:
+        assert {face.review for face in catalog.faces(None)} == {None}
+
+
+@pytest.mark.parametrize("path", ["/", "/api/faces", "/nowhere", "/static/review.css"])
+def test_every_answer_forbids_what_comes_from_elsewhere(client, path):
+    with ask(client, path) as answer:
+        headers = answer.headers
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; img-src 'self'")
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_page_names_no_other_host():
+    folder = Path(pipeline.review.__file__).parent
+    files = [*folder.glob("static/*"), *folder.glob("templates/*")]
+    assert {path.suffix for path in files} == {".js", ".css", ".svg", ".html"}
+    for path in files:
+        names = re.findall(r"""(?:https?:)?//[\w.-]+\.\w+""", path.read_text())
+        assert set(names) <= {"http://www.w3.org"}, path  # SVG's own name
+
+
+# what is answered
+
+
+def test_faces_are_told_in_parts(client):
+    whole = ask(client, "/api/faces").get_json()
+    parts = [ask(client, f"/api/faces?offset={n}&limit=5").get_json() for n in (0, 5, 18)]
+    assert [len(part["rows"]) for part in parts] == [5, 5, 2]
+    assert parts[0]["rows"] + parts[1]["rows"] == whole["rows"][:10]
+    assert {part["total"] for part in parts} == {20}
+
+
+@pytest.mark.parametrize("query", ["offset=-1", "limit=0", "limit=2001", f"offset={10**20}"])
+def test_impossible_part_is_refused(client, query):
+    assert ask(client, f"/api/faces?{query}").status_code == 400
+
+
+def test_number_that_is_none_is_told_as_null():
+    face = replace(face_of(0, "a", "b"), sharpness=float("nan"), yaw=float("inf"), score=0.123456)
+    told = dict(zip(COLUMNS, row_of(face), strict=True))
+    assert (told["sharpness"], told["yaw"], told["score"]) == (None, None, 0.1235)
+
+
+def test_decision_is_in_the_catalog_at_once_and_can_be_taken_back(writer, workspace):
+    (first, *_) = rows(writer)
+    answer = decide(writer, {"id": first["id"], "verdict": "rejected"}).get_json()
+    told = dict(zip(answer["columns"], answer["row"], strict=True))
+    assert (told["status"], told["reason"], told["review"]) == ("rejected", "reviewed", "rejected")
+    with Catalog(workspace.catalog) as catalog:
+        (face,) = catalog.page_of_faces(reason=Reason.REVIEWED)
+        assert (face.id, face.review) == (first["id"], Status.REJECTED)
+        decide(writer, {"id": first["id"], "verdict": None})
+        assert catalog.count_faces(reason=Reason.REVIEWED) == 0
+
+
+def test_rejected_face_is_rescued(writer, workspace):
+    rejected = next(row for row in rows(writer) if row["reason"] and row["sha256"])
+    decide(writer, {"id": rejected["id"], "verdict": "kept"})
+    with Catalog(workspace.catalog) as catalog:
+        kept = {face.id: face for face in catalog.faces()}
+    assert kept[rejected["id"]].auto_reason == rejected["reason"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None, [], 3, "kept", {}, {"id": 1}, {"id": "1", "verdict": "kept"},
+        {"id": True, "verdict": "kept"}, {"id": 1, "verdict": "failed"}, {"id": 1, "verdict": []},
+        {"id": 1, "verdict": 0}, {"id": 1.0, "verdict": "kept"},
+    ],
+)  # fmt: skip
+def test_decision_that_is_none_is_refused(client, body):
+    rows(client)
+    assert decide(client, body).status_code == 400
+
+
+@pytest.mark.parametrize("face_id", [999, 0, -1, 10**30])
+def test_unknown_face_is_told_in_words(client, face_id):
+    rows(client)
+    answer = decide(client, {"id": face_id, "verdict": "kept"})
+    assert answer.status_code == 409
+    assert f"no face {face_id}" in answer.get_json()["error"]
+
+
+def test_origin_is_text_and_its_addresses_are_http(client):
+    told = [ask(client, f"/api/origin/{row['image_sha256']}").get_json() for row in rows(client)]
+    assert {one["title"] for one in told} == {TITLE}
+    assert told[0]["page_url"] == "https://example.org/page/0"
+    assert told[1]["page_url"] is None  # javascript:
+    assert ask(client, "/api/origin/nothing").get_json() == {}
+
+
+def test_control_characters_of_strangers_do_not_reach_the_page():
+    hostile = "a\x00b\u202ec\ud800\nd"
+    result = SearchResult("u", "q", "s", 0, title=hostile, license_url="data:text/html,x")
+    told = origin_of(result)
+    assert (told["title"], told["license_url"]) == ("abc d", None)
+
+
+def test_pictures_are_kept_by_the_browser_under_their_hash(client):
+    sha256 = rows(client)[0]["sha256"]
+    for path, kind in ((f"/thumb/{sha256}.jpg", "jpeg"), (f"/crop/{sha256}.png", "png")):
+        answer = ask(client, path)
+        assert (answer.status_code, answer.mimetype) == (200, f"image/{kind}")
+        assert "immutable" in answer.headers["Cache-Control"]
+        again = ask(client, path, headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/thumb/..%2f..%2fcatalog.jpg", f"/crop/{'0' * 64}.png", "/crop/x.png", "/static/../app.py"],
+)
+def test_no_other_file_is_served(client, path):
+    assert ask(client, path).status_code == 404
+
+
+def test_workspace_name_is_text_in_the_page(tmp_path, workspace):
+    odd = workspace.root.rename(tmp_path / "<b>data")
+    with Desk(replace(workspace, root=odd)) as desk:
+        client = create_app(desk, GATE).test_client()
+        ask(client, "/?token=the-token")
+        assert "&lt;b&gt;data" in ask(client, "/").text

@@ -48,7 +48,7 @@ from pipeline.detect import MODEL_NAME, build, resolve
 
 PHOTO_PX = 1920
 JPEG_QUALITY = 90
-ANNOTATED, FACES = 40, 20
+ANNOTATED, FACES = 20, 10
 """Photographs of each set that are enlarged."""
 SMALL = 3
 """So many times as many as they lie."""

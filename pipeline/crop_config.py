@@ -72,7 +72,7 @@ class CropConfig(Config):
     """The greatest mean brightness of the face."""
     max_yaw: float = setting(45.0, low=0, high=90)
     """Degrees that a face may be turned to the side."""
-    max_roll: float = setting(35.0, low=0, high=180)
+    max_roll: float = setting(45.0, low=0, high=180)
     """Degrees that a head may be tilted in the original."""
     max_padding: float = setting(0.2, low=0, high=1)
     """Share of a crop that may lie beyond the original's borders."""

@@ -3,7 +3,7 @@
 A large image is searched at a bounded working size and the boxes are mapped back. Where `auto`
 leads is decided once, by `resolve`, and recorded; each worker then builds its own detector.
 
-YuNet gives five landmarks; tilted faces it looks at a second time (see upright.py). Haar gives
+YuNet gives five landmarks; tilted faces are looked at again (see second_look.py). Haar gives
 none: where faces are aligned, the two eyes are looked for by cascades of their own (see eyes.py).
 
 Tilted heads: of drawn portraits and rendered faces YuNet found all at up to 45 degrees, Haar nine
@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -34,7 +34,7 @@ from cv2.typing import MatLike
 from facegan.core.errors import MissingDependencyError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import sha256_of
-from facegan.core.records import Box, Face, Landmarks
+from facegan.core.records import Box, Face
 from pipeline.config import CropConfig
 from pipeline.eyes import find_eyes
 from pipeline.images import Pixels
@@ -49,7 +49,6 @@ from pipeline.model_file import (
     model_path,
     yunet_model,
 )
-from pipeline.upright import Points, look_again
 
 __all__ = [
     "MODEL_NAME",
@@ -198,23 +197,13 @@ def _yunet(path: Path, sha256: str, score_threshold: float, search_px: int) -> D
     def detect(image: Pixels) -> list[Face]:
         small, scale = _reduced(image, search_px)
         given = _padded(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        faces = [_face(row) for row in rows(given)]
-        better = [replace(face, landmarks=again(given, face)) for face in faces]
-        return _largest_first([_scaled(face, scale) for face in better])
-
-    def rows(given: MatLike) -> list[list[float]]:
         height, width = given.shape[:2]
         with busy:
             net.setInputSize((width, height))
-            _, found = net.detect(given)
-        every = [] if found is None else found.tolist()
-        return [row for row in every if _is_sane(row, width, height)]
-
-    def points(given: MatLike) -> list[Points]:
-        return [np.array(_face(row).landmarks) for row in rows(given)]
-
-    def again(given: MatLike, face: Face) -> Landmarks | None:
-        return face.landmarks and look_again(given, face.landmarks, points)
+            _, rows = net.detect(given)
+        found = [] if rows is None else rows.tolist()
+        sane = [_face(row) for row in found if _is_sane(row, width, height)]
+        return _largest_first([_scaled(face, scale) for face in sane])
 
     return detect
 

@@ -11,7 +11,6 @@ from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import COUNT
 
-
 GATES = (
     ("--min-score", 0.6, "YuNet's least confidence in a kept face."),
     ("--min-sharpness", 0.0, "Blurred faces are rejected."),

@@ -46,7 +46,7 @@ def may_be_one(one, other, bits):
     return (int(one.phash[:16], 16) ^ int(other.phash[:16], 16)).bit_count() <= bits
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(catalogs(), st.integers(-1, 8), st.sampled_from((0.1, 0.5, 0.9)))
 def test_a_face_is_kept_unless_a_better_one_is_its_like(faces, bits, hold_out):
     config = CropConfig(faces="all", duplicates=bits)
@@ -63,7 +63,7 @@ def test_a_face_is_kept_unless_a_better_one_is_its_like(faces, bits, hold_out):
     assert len(found) == len(faces)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(catalogs(), st.integers(-1, 8), st.sampled_from((0.1, 0.5, 0.9)))
 def test_no_two_that_are_alike_or_of_one_image_are_parted(faces, bits, hold_out):
     found = select(faces, CropConfig(faces="all", duplicates=bits), hold_out)

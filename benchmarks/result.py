@@ -27,15 +27,26 @@ def write(
     figures: Mapping[str, float],
     targets: Mapping[str, Target],
     packages: Sequence[str] = PACKAGES,
+    others: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write a benchmark's figures with what they were measured on."""
+    """Write a benchmark's figures with what they were measured on.
+
+    Args:
+        name: of the benchmark and its file.
+        figures: by name.
+        targets: of some of them, as `check.py` reads them.
+        packages: of this environment, whose versions count.
+        others: versions of programs that are not in this environment.
+    """
     path = RESULTS / f"{name}.json"
     value = {
         "name": name,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "HEAD") + ("+" if _git("status", "--porcelain") else ""),
         "machine": machine(),
-        "versions": {"python": platform.python_version()} | {n: version(n) for n in packages},
+        "versions": {"python": platform.python_version()}
+        | {n: version(n) for n in packages}
+        | dict(others or {}),
         "command": shlex.join(["python", *(str(_relative(a)) for a in sys.argv)]),
         "figures": dict(figures),
         "targets": {key: list(target) for key, target in targets.items()},

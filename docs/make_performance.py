@@ -42,7 +42,11 @@ def told(result: Mapping[str, Any]) -> str:
         return "Not measured yet."
     machine = result["machine"]
     where = machine.get("gpu") or f"{machine['cores']} cores of {machine['processor']}"
-    return f"{where}, PyTorch {result['versions']['torch']}, {result['date'][:10]}."
+    versions = {"torch": "PyTorch", "img2dataset": "img2dataset", "nginx": "nginx"}
+    used = [
+        f"{text} {result['versions'][n]}" for n, text in versions.items() if n in result["versions"]
+    ]
+    return ", ".join((where, *used, f"{result['date'][:10]}."))
 
 
 def training(device: str, name: str) -> Iterator[str]:
@@ -162,8 +166,50 @@ def scoring() -> Iterator[str]:
     yield from table(("", "value"), lines)
 
 
+def scraping() -> Iterator[str]:
+    """`facegan scrape` beside img2dataset and a plain pool of sessions."""
+    result = results("scrape")
+    figures = result["figures"]
+    yield told(result)
+    yield ""
+    contenders = {
+        "facegan": "`facegan scrape`",
+        "sessions": "requests, a session a thread, nothing checked",
+        "img2dataset_files": "img2dataset, files, not re-encoded",
+        "img2dataset_webdataset": "img2dataset, webdataset, not re-encoded",
+        "img2dataset_files_unseen": "img2dataset, files, stored unseen",
+        "img2dataset_webdataset_unseen": "img2dataset, webdataset, stored unseen",
+    }
+    rows = (
+        (
+            text,
+            cell(figures, f"images_per_s_{name}", ",.0f"),
+            cell(figures, f"images_per_s_{name}_without_start", ",.0f"),
+            cell(figures, f"cpu_ms_per_image_{name}", ".2f"),
+        )
+        for name, text in contenders.items()
+    )
+    head = ("2,000 JPEGs of 146 KiB", "images/s, whole call", "by its own clock", "ms CPU an image")
+    yield from table(head, rows)
+    yield ""
+    lines = (
+        (text, cell(figures, key, ".2f"))
+        for key, text in (
+            ("vs_img2dataset", "times img2dataset, not re-encoded"),
+            ("vs_img2dataset_without_start", "the same by their own clocks"),
+            ("vs_img2dataset_unseen", "times img2dataset that stores unseen"),
+            ("vs_img2dataset_unseen_without_start", "the same by their own clocks"),
+            ("vs_sessions", "times the plain pool of sessions"),
+            ("latency_efficiency", "of connections / latency, 16 connections, 100 ms"),
+            ("latency_efficiency_64", "of connections / latency, 64 connections, 100 ms"),
+        )
+    )
+    yield from table(("", "value"), lines)
+
+
 TABLES = {
     "scoring": scoring,
+    "scraping": scraping,
     "cpu": lambda: training("cpu", "train"),
     "cuda": lambda: training("cuda", "train-cuda"),
     "parts": parts,

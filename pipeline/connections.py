@@ -21,7 +21,7 @@ from urllib3.util import Url, parse_url
 
 from pipeline.config import ScrapeConfig, split_host
 from pipeline.guard import AddressGuard, Deadline, Resolver, guarded_pools, system_resolver
-from pipeline.manners import Manners
+from pipeline.manners import Manners, StoppedError
 from pipeline.words import is_proxys, proxy_name, retry_after_s, words
 
 AGENT_TOKEN = "facegan"  # noqa: S105 - what robots.txt calls us
@@ -29,6 +29,8 @@ AGENT = f"{AGENT_TOKEN}/0.1"
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 """A server that asks to wait for longer is left for the next call."""
+LONGEST_NAP_S = 0.25
+"""Between two looks at whether to stop."""
 SMALL_BODY_BYTES = 16 * 1024
 """An answer that nobody wants is read up to this size, so that its connection can be used again."""
 
@@ -59,7 +61,8 @@ class Connections:
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._stopped = threading.Event()
-        sleep = self._stopped.wait if sleep is None else sleep
+        self._should_stop: Callable[[], bool] = lambda: False
+        sleep = self._nap if sleep is None else sleep
         allowed = [host for text in config.allow_hosts if (host := split_host(text))]
         self.config = config
         self.clock = clock
@@ -101,6 +104,27 @@ class Connections:
         self._stopped.set()
         self.manners.stop()
 
+    def stop_when(self, should_stop: Callable[[], bool]) -> None:
+        """Let `stop` be called as soon as `should_stop` turns true; what is stopped stays so.
+
+        Args:
+            should_stop: asked by whichever thread begins a request, and by all that wait.
+        """
+        self._should_stop = should_stop
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it is time to stop."""
+        if not self._stopped.is_set() and self._should_stop():
+            self.stop()
+        return self._stopped.is_set()
+
+    def _nap(self, seconds: float) -> None:
+        """Sleep, in pieces: what turns `should_stop` true, such as a signal, wakes nobody."""
+        while seconds > 0 and not self.stopping:
+            self._stopped.wait(min(seconds, LONGEST_NAP_S))
+            seconds -= LONGEST_NAP_S
+
     @contextlib.contextmanager
     def ask(
         self,
@@ -118,9 +142,12 @@ class Connections:
         Raises:
             AddressRefusedError: the host's address is not public.
             BusyHostError: the host asks for a longer pause than there is time for.
+            StoppedError: it is time to stop.
             HTTPError, OSError, ValueError: whatever connections raise; see `words`.
         """
         target, host, port = target_of(url)
+        if self.stopping:
+            raise StoppedError(host)
         if self.config.proxy:
             self._guard.check_literal(host, port)
         give_up_at = min(self.deadline.at, self.clock() + LONGEST_WAIT_S)
@@ -194,7 +221,7 @@ class Connections:
             return False
         if not asked:
             self._sleep(seconds)
-        return not self._stopped.is_set()
+        return not self.stopping
 
 
 @functools.lru_cache(32)

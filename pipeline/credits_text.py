@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from urllib.parse import quote
 
-from pipeline.sources.text import address
+from pipeline.sources.text import LONGEST, address
 
 LONGEST_SHOWN = 200
 """Letters of a title or a name on the page; credits.csv has them whole."""
@@ -28,6 +28,12 @@ UNKNOWN = """\
 Nobody told what may be done with these. As a rule they are somebody's copyright: finding a picture
 gives no right to it.
 """
+FROM_A_FOLDER = """\
+They were read from a folder: whoever put them there knows what may be done with them.
+"""
+DISAGREEING = """\
+Of each, several licences were told. Look at its pages before you go by one of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,8 @@ class Credit:
     creator: str | None = None
     license: str | None = None
     license_url: str | None = None
+    other_licenses: str | None = None
+    """Where its sources disagree: what else was told, and by which of them, parted by `; `."""
     attribution: str | None = None
     source: str | None = None
     query: str | None = None
@@ -51,12 +59,58 @@ class Credit:
     """Other addresses that led to the same image, parted by blanks."""
 
 
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Pictures by what is known of their licence; each is in one place."""
+
+    unknown: tuple[Credit, ...]
+    from_a_folder: tuple[Credit, ...]
+    """Unknown, too; nobody found these."""
+    disagreeing: tuple[Credit, ...]
+    known: dict[str, tuple[Credit, ...]]
+    """By the sources' own words, in the order of the alphabet."""
+
+    def sections(self) -> Iterator[tuple[str, str, Sequence[Credit]]]:
+        """Title, what is to be said, and members; the unclear ones come first."""
+        unclear = (
+            (" whose licence nobody told", UNKNOWN, self.unknown),
+            (" from a folder", FROM_A_FOLDER, self.from_a_folder),
+            (" whose sources disagree", DISAGREEING, self.disagreeing),
+        )
+        for title, text, members in unclear:
+            if members:
+                yield counted(len(members)) + title, text, members
+        for licence, members in self.known.items():
+            urls = {credit.license_url for credit in members}
+            shared = link("the licence", urls.pop()) if len(urls) == 1 else ""
+            title = f"{plain(licence)}, {counted(len(members))}"
+            yield title, f"{shared}\n" if shared else "", members
+
+
+def grouped(pictures: Iterable[Credit]) -> Groups:
+    """Part pictures by what is known of their licence."""
+    found: dict[str, list[Credit]] = {}
+    disagreeing: list[Credit] = []
+    for credit in pictures:
+        is_clear = not credit.other_licenses
+        (found.setdefault(credit.license or "", []) if is_clear else disagreeing).append(credit)
+    unknown = found.pop("", [])
+    names = sorted(found, key=lambda name: (name.casefold(), name))
+    return Groups(
+        tuple(credit for credit in unknown if credit.source != "folder"),
+        tuple(credit for credit in unknown if credit.source == "folder"),
+        tuple(disagreeing),
+        {name: tuple(found[name]) for name in names},
+    )
+
+
 def as_markdown(pictures: Sequence[Credit]) -> str:
     """A page, by licence; those of which none is known come first."""
-    groups = by_licence(pictures)
-    parts = [INTRODUCTION.format(images=len(pictures)), _contents(groups)]
-    for licence, members in groups.items():
-        parts.append(_head(licence, members))
+    sections = list(grouped(pictures).sections())
+    contents = "".join(f"- {title}\n" for title, _, _ in sections)
+    parts = [INTRODUCTION.format(images=len(pictures)), contents]
+    for title, text, members in sections:
+        parts.append(f"## {title}\n" + (f"\n{text}" if text else ""))
         parts.append("".join(f"- {_entry(credit)}\n" for credit in members))
     return "\n".join(parts)
 
@@ -79,21 +133,13 @@ def defused(cell: str) -> str:
     return f"'{cell}" if cell.startswith(FORMULA) else cell
 
 
-def by_licence(pictures: Iterable[Credit]) -> dict[str, list[Credit]]:
-    """By licence, the unknown ones first under an empty name, then by name."""
-    groups: dict[str, list[Credit]] = {}
-    for credit in pictures:
-        groups.setdefault(credit.license or "", []).append(credit)
-    return dict(sorted(groups.items(), key=lambda item: (item[0].casefold(), item[0])))
-
-
-def plain(text: str) -> str:
-    r"""Text in which nothing is active.
+def plain(text: str, longest: int = LONGEST_SHOWN) -> str:
+    r"""Text in which nothing is active, cut to so many letters.
 
     >>> print(plain("[x](javascript:alert(1)) <b>"))
     \[x\](javascript\:alert(1)) &lt;b&gt;
     """
-    short = text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
+    short = text if len(text) <= longest else text[: longest - 1] + "…"
     escaped = ACTIVE.sub(r"\\\g<0>", short)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -118,25 +164,6 @@ def counted(count: int) -> str:
     return f"{count:,} picture{'' if count == 1 else 's'}"
 
 
-def _title(licence: str, members: Sequence[Credit]) -> str:
-    if not licence:
-        return f"{counted(len(members))} whose licence nobody told"
-    return f"{plain(licence)}, {counted(len(members))}"
-
-
-def _contents(groups: dict[str, list[Credit]]) -> str:
-    return "".join(f"- {_title(licence, members)}\n" for licence, members in groups.items())
-
-
-def _head(licence: str, members: Sequence[Credit]) -> str:
-    title = f"## {_title(licence, members)}\n"
-    if not licence:
-        return f"{title}\n{UNKNOWN}"
-    urls = {credit.license_url for credit in members}
-    shared = link("the licence", urls.pop()) if len(urls) == 1 else ""
-    return f"{title}\n{shared}\n" if shared else title
-
-
 def _entry(credit: Credit) -> str:
     """One picture in a line."""
     made = f"“{plain(credit.title)}”" if credit.title else "untitled"
@@ -144,6 +171,7 @@ def _entry(credit: Credit) -> str:
     parts = [
         made,
         plain(credit.attribution) if credit.attribution else "",
+        _told(credit) if credit.other_licenses else "",
         link("page", credit.page_url),
         link("picture", credit.url),
         link("licence", credit.license_url),
@@ -153,3 +181,10 @@ def _entry(credit: Credit) -> str:
         plain(credit.sha256[:12]),
     ]
     return ", ".join(filter(None, parts))
+
+
+def _told(credit: Credit) -> str:
+    """All that was said of a licence on which the sources disagree."""
+    first = f"{plain(credit.license or '')} ({plain(credit.source or 'unknown')})"
+    others = plain(credit.other_licenses or "", LONGEST)
+    return f"{first}, other sources say: {others}"

@@ -50,7 +50,8 @@ def fetch_image(url: str, transport: Transport) -> Fetched | Outcome:
     Returns:
         The image, or an outcome: rejected (http_403, http_404, http_410, http_4xx, bad_address,
         blocked_address, too_many_redirects, too_large, decode_failed, opted_out, robots_txt, and
-        `inspect`'s reasons) or failed (http_429, http_5xx, timeout, connection, short_body).
+        `inspect`'s reasons) or failed (http_429, http_5xx, timeout, connection, short_body,
+        stopped).
     """
     config, began = transport.config, transport.clock()
     transport.deadline.at = began + config.deadline_s

@@ -21,8 +21,10 @@ from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, read_facts
 from facegan.core.taking_out import TakingOut
 from pipeline.config import ShardConfig
 from pipeline.credits import FILES as CREDITS
+from pipeline.credits import is_ours
 from pipeline.forget_target import Target, target_of
 from pipeline.pack import pack
+from pipeline.sources import SOURCES
 
 STAGE = "forget"
 OF_REAL_FACES = (
@@ -33,14 +35,16 @@ OF_REAL_FACES = (
     "cache/thumbs",
     "review/kept-*.png",
     "review/rejected-*.png",
-    "answers",
+    *(f"answers/{source}.{ending}" for source in SOURCES for ending in ("html", "json")),
+    *(f"answers/.{source}.*.tmp" for source in SOURCES),
     # Their figures show real faces beside samples; a run can be scored against any faces.
     "runs/*/*/scores*.png",
     "scores/*/scores*.png",
     *CREDITS,
     *(f"shards/{name}" for name in CREDITS),
 )
-"""What was made of images, below the workspace; facegan makes it again when it is wanted."""
+"""What was made of images, below the workspace; facegan makes it again when it is wanted. Files of
+one's own that are called so are none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +209,8 @@ def _files(workspace: Workspace, paths: Iterable[str]) -> Iterator[Path]:
 
 
 def _made_of_images(workspace: Workspace) -> list[Path]:
-    return [path for pattern in OF_REAL_FACES for path in sorted(workspace.root.glob(pattern))]
+    found = (path for pattern in OF_REAL_FACES for path in sorted(workspace.root.glob(pattern)))
+    return [path for path in found if path.name not in CREDITS or is_ours(path)]
 
 
 def _remove(path: Path, *, inside: bool = False) -> int:

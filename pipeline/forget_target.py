@@ -12,6 +12,8 @@ from facegan.core.forget_tables import HOST, QUERY, SHA256, URL
 from facegan.core.settings import nearest
 from facegan.core.taking_out import TakingOut
 
+SHOWN = 5
+"""Search terms in a hint."""
 KINDS = (URL, SHA256, HOST, QUERY)
 WORDS = {URL: "address", SHA256: "hash", HOST: "host", QUERY: "search term"}
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|portrait:\d", re.IGNORECASE)
@@ -51,8 +53,9 @@ def target_of(text: str, kind: str | None, taking: TakingOut) -> Target:
         taking: the open catalog.
 
     Raises:
-        ConfigError: it is of no such kind, or could be two things.
-        WorkspaceError: the catalog knows no such query or hash.
+        ConfigError: it is of no such kind, or could be two things, or many hosts.
+        WorkspaceError: the catalog knows no such query or hash, or nothing of a host that nobody
+            has called one.
     """
     text = text.strip()
     if not text or text != text.encode("utf-8", "replace").decode() or "\0" in text:
@@ -64,18 +67,28 @@ def target_of(text: str, kind: str | None, taking: TakingOut) -> Target:
             hint=f"say which: --as {shape}, or --as query",
         )
     find = {URL: _url, SHA256: _sha256, HOST: _host, QUERY: _query}[shape]
-    return Target(shape, find(text, taking))
+    target = Target(shape, find(text, taking))
+    if kind is None and shape == HOST and not taking.has_host(target.value):
+        raise WorkspaceError(
+            f"nothing here came from {text}, which looks like a host",
+            hint="--as host bars it all the same; a search term takes --as query",
+        )
+    return target
 
 
 def _url(text: str, taking: TakingOut) -> str:  # noqa: ARG001
     return text
 
 
-def _host(text: str, taking: TakingOut) -> str:  # noqa: ARG001
+def _host(text: str, taking: TakingOut) -> str:
     bracketed = f"[{text}]" if ":" in text and _is_ip(text) else text
     host = host_of(text if ADDRESS.match(text) else f"//{bracketed}")
     if not (re.fullmatch(r"[\w.-]+", host) or _is_ip(host)):
         raise ConfigError(f"{text!r} is no host", hint="name one such as example.org")
+    if not ("." in host or _is_ip(host) or taking.has_host(host, below=False)):
+        raise ConfigError(
+            f"{host!r} would be all hosts that end so", hint="name one such as example.org"
+        )
     return host
 
 
@@ -102,11 +115,13 @@ def _sha256(text: str, taking: TakingOut) -> str:
 def _query(text: str, taking: TakingOut) -> str:
     if taking.has_query(text):
         return text
-    guess = nearest(text, taking.queries())
+    known = taking.queries()
+    guess = nearest(text, known)
     meant = f"; the nearest is {guess!r}" if guess else ""
+    some = ", ".join(map(repr, known[:SHOWN])) + (", …" if len(known) > SHOWN else "")
     raise WorkspaceError(
         f"nothing was searched for as {text!r}{meant}",
-        hint="an address begins with https://, and a host has a dot in it",
+        hint=f"searched for here: {some or 'nothing yet'}; an address begins with https://",
     )
 
 

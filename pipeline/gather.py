@@ -15,6 +15,7 @@ from facegan.core.records import Outcome, Reason, SearchResult, Status
 from facegan.core.scrape_tables import Fetch
 from pipeline.by_host import HostQueue
 from pipeline.config import ScrapeConfig, split_host
+from pipeline.earlier_calls import other_filters
 from pipeline.executors import Threads
 from pipeline.fetch import Fetched
 from pipeline.http import Transport
@@ -80,6 +81,7 @@ class Gathering:
         self._new_bytes = 0
         self._ends: Ends = Counter()
         self._began = self._told_at = transport.clock()
+        transport.stop_when(should_stop)
 
     def run(self) -> tuple[ScrapeReport, FaceganError | None]:
         """Fetch until `config.limit` images are kept or the source ends.
@@ -97,6 +99,9 @@ class Gathering:
             text = f"{lost} images are gone or damaged: they are fetched again where they can be"
             self._listener(Note(STAGE, text, warning=True))
         self._kept = self._catalog.count_images(query, source)
+        earlier = self._catalog.scrape_settings(query, source)
+        if warning := other_filters(self._config, self._kept, earlier):
+            self._listener(Note(STAGE, warning, warning=True))
         if self._kept >= self._config.limit:
             text = f"{self._kept} images of {query!r} are here: nothing to do"
             self._listener(Note(STAGE, text))
@@ -183,7 +188,8 @@ class Gathering:
                 if self._transport.clock() >= until:
                     break
         except SourceError as error:
-            self._trouble = error
+            if not self._transport.stopping:  # what a stopped search did not ask is no trouble
+                self._trouble = error
         return batch
 
     def _pending(self, after: int) -> Iterator[SearchResult]:
@@ -260,7 +266,8 @@ class Gathering:
         )
         if self._trouble is not None:
             return report, self._trouble
-        if self._ended and (text := near_ceiling(config.source, self._found)):
+        ended = self._ended and not self._transport.stopping
+        if ended and (text := near_ceiling(config.source, self._found)):
             self._listener(Note(STAGE, text))
         return report, None if report.images or report.stopped else nothing(report)
 

@@ -27,7 +27,7 @@ from pipeline.connections import (
     redirect_of,
 )
 from pipeline.guard import AddressRefusedError, Resolver, system_resolver
-from pipeline.manners import BusyHostError
+from pipeline.manners import BusyHostError, StoppedError
 from pipeline.permissions import Permissions
 from pipeline.words import is_proxys, printable, proxy_name, retry_after_s, words
 
@@ -120,6 +120,8 @@ class Transport(Connections):
             BlockedError: it refuses.
             SourceError: it cannot be reached, or answers with an error or something else than JSON.
         """
+        if self.stopping:  # also where all answers are known
+            raise _busy(StoppedError(host_and_port(url)))
         asked = self._headers | {"Accept": "application/json"} | dict(headers or {})
         cache = self._cache if host_of(url) else None
         if cache is None:
@@ -259,9 +261,10 @@ def _parsed(answer: _Answer) -> Any:
 
 
 def _busy(error: BusyHostError) -> RateLimitedError:
+    when = f" in {error.wait_s:.0f} s" if error.wait_s else ""
     return RateLimitedError(
         str(error),
-        hint=f"run the same command again in {error.wait_s:.0f} s",
+        hint=f"run the same command again{when}",
         retry_after_s=error.wait_s,
     )
 
@@ -281,7 +284,7 @@ def _refusal(answer: _Answer, wished: str | None) -> SourceError:
     if status in REFUSALS:
         return BlockedError(
             f"{host} refuses the search (HTTP {status})",
-            hint="wait an hour, or use another source: --source folder --folder DIR",
+            hint="wait an hour, or take another --source (`facegan sources` lists them)",
             status=status,
             answer=answer.body,
         )

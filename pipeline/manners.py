@@ -15,12 +15,19 @@ HOSTS_REMEMBERED = 4096
 
 
 class BusyHostError(Exception):
-    """There is no turn for this asker: the host asked for a long pause, or all is stopped."""
+    """There is no turn for this asker: the host asked for a long pause."""
 
     def __init__(self, host: str, wait_s: float, text: str | None = None) -> None:
         super().__init__(text or f"{host} asks to wait for another {wait_s:.0f} s")
         self.host = host
         self.wait_s = wait_s
+
+
+class StoppedError(BusyHostError):
+    """There is no turn for anybody: all is stopped."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host, 0.0, f"stopped while waiting for {host}")
 
 
 @dataclass(slots=True)
@@ -127,8 +134,8 @@ class Manners:
             The seconds waited.
 
         Raises:
-            BusyHostError: the host asked for a pause that ends after `give_up_at`, or `stop` was
-                called.
+            BusyHostError: the host asked for a pause that ends after `give_up_at`.
+            StoppedError: `stop` was called.
         """
         name = plain(host)
         own = bool({(name, port), (name, None)} & self._exempt)
@@ -186,7 +193,7 @@ class Manners:
     def _check(self, entry: _Host, name: str, queue: _Queue) -> None:
         """Raise what keeps the asker from its turn."""
         if self._stopped:
-            raise BusyHostError(name, 0.0, f"stopped while waiting for {name}")
+            raise StoppedError(name)
         until, now = entry.paused_until, self._clock()
         over = until <= max(now, queue.slept_until)
         if not over and until > queue.give_up_at + self._waited(queue):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from facegan.core import files
+from facegan.core.addresses import without_user
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError, WorkspaceError
 from facegan.core.events import Finished, Listener, Started, silent
 from facegan.core.files import Workspace
 from facegan.core.hashing import config_hash
 from facegan.core.lock import exclusive
-from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.provenance import Origin, provenance
+from facegan.core.records import FaceRecord, Status
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, ShardIndex, open_index, selection_hash, write_shards
 from pipeline.config import ShardConfig
+from pipeline.credits import other_licenses
 from pipeline.select import split_anew
 
 ORIGIN_FIELDS = (
@@ -55,8 +58,10 @@ def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> Shar
     if config.hold_out is not None:
         _split(workspace, config.hold_out)
     faces = _kept_faces(workspace)
-    with Catalog(workspace.catalog) as catalog:
-        metadata = _metadata(faces.values(), catalog.origins())
+    found = dict(provenance(workspace.catalog))
+    metadata = {
+        sha256: _facts(face, found.get(face.image_sha256)) for sha256, face in faces.items()
+    }
     size = _common_size(workspace, faces.values(), config.size)
     settings = {
         "source": "catalog",
@@ -208,14 +213,8 @@ def _path(workspace: Workspace, face: FaceRecord) -> Path:
     return workspace.root / (face.path or "")
 
 
-def _metadata(
-    faces: Iterable[FaceRecord], found: Mapping[str, SearchResult]
-) -> dict[str, dict[str, Any]]:
-    """What stands beside each crop, by its hash."""
-    return {face.sha256 or "": _facts(face, found.get(face.image_sha256)) for face in faces}
-
-
-def _facts(face: FaceRecord, origin: SearchResult | None) -> dict[str, Any]:
+def _facts(face: FaceRecord, origins: Sequence[Origin] | None) -> dict[str, Any]:
+    """What stands beside a crop."""
     box = face.box
     facts: dict[str, Any] = {
         "image_sha256": face.image_sha256,
@@ -224,7 +223,8 @@ def _facts(face: FaceRecord, origin: SearchResult | None) -> dict[str, Any]:
         "score": face.score,
         "detector": face.detector,
     }
-    if origin is not None:
-        named = {name: getattr(origin, name) for name in ORIGIN_FIELDS}
-        facts["origin"] = {name: value for name, value in named.items() if value is not None}
+    if origins:
+        named = {name: getattr(origins[0].result, name) for name in ORIGIN_FIELDS}
+        named["other_licenses"] = other_licenses(origins)
+        facts["origin"] = {name: without_user(text) for name, text in named.items() if text}
     return facts

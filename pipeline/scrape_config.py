@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from facegan.core.config import Config, setting
+from facegan.core.errors import ConfigError
 from facegan.core.hashing import config_hash
 from pipeline.sources import SOURCES
 
 MIB = 1024 * 1024
 LICENSES = ("any", "public", "share", "share-commercially", "modify", "modify-commercially")
 """What the licence must allow, where a source can be asked for it; public is the public domain."""
+ALLOWED_BY = {
+    "cc0": "public",
+    "pdm": "public",
+    "publicdomain": "public",
+    "by": "modify-commercially",
+    "bysa": "modify-commercially",
+    "bync": "modify",
+    "byncsa": "modify",
+    "bynd": "share-commercially",
+    "byncnd": "share",
+}
+"""By the letters of a licence's name, without Creative Commons' own: what it allows."""
 SAFE_SEARCHES = ("strict", "moderate", "off")
 
 
@@ -86,11 +102,28 @@ class ScrapeConfig(Config):
     def problems(self) -> list[str]:
         """One sentence for each setting that cannot be."""
         found = Config.problems(self)
+        for at, problem in enumerate(found):
+            if problem.startswith("--license ") and (meant := allowed_by(self.license)):
+                found[at] = problem.partition("; did you mean")[0] + f"; did you mean {meant}?"
         if not self.query.strip():
             found.append("the search term is empty")
         if not _is_text(self.query):
             found.append(f"the search term is {self.query!r}: text in UTF-8 is allowed")
         return found + self._source_problems() + self._address_problems()
+
+    def validate(self) -> Self:
+        """See Config; where a source lacks its option, with a line to copy."""
+        try:
+            return Config.validate(self)
+        except ConfigError as error:
+            path, option = {
+                "urls": (self.list_file, "--list addresses.txt"),
+                "folder": (self.folder, "--folder ~/Pictures"),
+            }.get(self.source, (Path(), ""))
+            if path is None:
+                words = shlex.join(["facegan", "scrape", self.query, "--source", self.source])
+                error.hint = f"{words} {option}"
+            raise
 
     def config_hash(self) -> str:
         """16 hexadecimal digits over what decides whether an address is kept or rejected."""
@@ -141,6 +174,16 @@ def _path_problems(source: str, name: str, what: str, path: Path | None) -> list
         kind = "directory" if name == "folder" else "file"
         return [f"--{name} is {str(path)!r}: there is no such {kind}"]
     return []
+
+
+def allowed_by(licence: str) -> str | None:
+    """What a well-known licence allows, as --license says it.
+
+    >>> allowed_by("cc0"), allowed_by("CC BY-SA 4.0"), allowed_by("mine")
+    ('public', 'modify-commercially', None)
+    """
+    name = re.sub(r"\d\.\d|[^a-z0]", "", licence.lower())
+    return ALLOWED_BY.get(name.removeprefix("cc") if name != "cc0" else name)
 
 
 def split_host(text: str) -> tuple[str, int | None] | None:

@@ -20,7 +20,7 @@ from facegan.core.records import Reason, Status
 from pipeline.bodies import TooLargeError
 from pipeline.connections import Connections, is_transient
 from pipeline.guard import AddressRefusedError
-from pipeline.manners import BusyHostError
+from pipeline.manners import BusyHostError, StoppedError
 from pipeline.words import words
 
 REASON_OF_STATUS = {
@@ -81,6 +81,8 @@ def told(connections: Connections, broken: Reason = Reason.CONNECTION) -> Iterat
         yield
     except AddressRefusedError as error:
         raise Trouble(Reason.BLOCKED_ADDRESS, str(error), final=True) from None
+    except StoppedError as error:
+        raise Trouble(Reason.STOPPED, str(error)) from None
     except BusyHostError as error:
         raise Trouble(Reason.HTTP_429, str(error)) from None
     except TooLargeError as error:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from facegan.commands._table import columns
+from facegan.commands._table import columns, wrapped
 
 if TYPE_CHECKING:
     from facegan.score.report import Measure, Report
@@ -20,7 +17,7 @@ _LEFT = (0, 4, 5)
 
 def table(report: Report) -> tuple[str, ...]:
     """What was measured, of what, the verdict, and what was left out."""
-    lines = [*_wrapped(_title(report)), ""]
+    lines = [*wrapped(_title(report)), ""]
     lines += columns([_HEAD, *(_row(measure) for measure in report.measures)], left=_LEFT)
     if report.diagnosis:
         lines += ["", f"verdict: {report.diagnosis.verdict}"]
@@ -34,15 +31,7 @@ def table(report: Report) -> tuple[str, ...]:
 
 
 def _listed(texts: Sequence[str], begin: str) -> list[str]:
-    return [line for text in texts for line in _wrapped(begin + text)]
-
-
-def _wrapped(text: str) -> list[str]:
-    """Lines that fit a terminal, the later ones indented; one line where nobody looks."""
-    if not sys.stdout.isatty():
-        return [text]
-    width = max(40, shutil.get_terminal_size().columns)
-    return textwrap.wrap(text, width, subsequent_indent="    ", break_on_hyphens=False)
+    return [line for text in texts for line in wrapped(begin + text)]
 
 
 def summary(record: Mapping[str, Any]) -> str:

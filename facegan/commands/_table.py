@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 
 from facegan.core.records import Tally
@@ -69,3 +72,16 @@ def columns(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> list
         ]
         lines.append("  " + "  ".join(cells).rstrip())
     return lines
+
+
+def wrapped(text: str, indent: str = "    ") -> list[str]:
+    """Lines that fit a terminal, the later ones indented; one line where nobody looks."""
+    if not sys.stdout.isatty():
+        return [text]
+    return textwrap.wrap(
+        text,
+        max(40, shutil.get_terminal_size().columns),
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,  # a path is to be copied
+    )

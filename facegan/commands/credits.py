@@ -27,7 +27,7 @@ def command(session: Session, shards: Path | None, out: Path | None, every: bool
     """Write CREDITS.md and credits.csv: titles, creators and licences, by licence.
 
     It tells of the pictures whose faces are kept, as far as their sources told anything; those
-    whose licence nobody told are named first.
+    whose licence nobody told, or of which several were told, are named first.
     """
     from pipeline.credits import write_credits
 
@@ -38,5 +38,7 @@ def command(session: Session, shards: Path | None, out: Path | None, every: bool
     lines = [f"{report.images:,} pictures in {names}, in {report.folder}"]
     if report.unknown:
         lines.append(f"  {report.unknown:,} whose licence nobody told")
+    if report.disagreeing:
+        lines.append(f"  {report.disagreeing:,} whose sources disagree")
     lines += [f"  {count:,} {licence}" for licence, count in report.licences]
     return Result(report.as_dict(), tuple(lines))

@@ -68,7 +68,7 @@ def gates(function: Any) -> Any:
 @option("--faces", default="largest", group="Which are kept", help="Of one image: largest or all.")
 @gates
 @option(
-    "--duplicates", type=int, default=6, group="Which are kept",
+    "--duplicates", type=int, default=8, group="Which are kept",
     help="Bits of 64 by which two count as one face; -1 keeps all.",
 )  # fmt: skip
 @option(

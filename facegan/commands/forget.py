@@ -34,7 +34,8 @@ def command(session: Session, what: str, kind: str | None, every: bool, yes: boo
     WHAT is the address of a picture or of the page it stood on, a host (with those below it), the
     SHA-256 of an image or a face (8 digits of it may do), or what was searched for. The files go,
     the shards are packed anew, and no later `facegan scrape` fetches those addresses or keeps those
-    bytes. Runs that were trained with them are named: their models have still seen them.
+    bytes; `--as host` bars a host of which nothing is here yet. Runs that were trained with them
+    are named: their models have still seen them.
     """
     from facegan.ledger import sync_runs
     from pipeline.forget import forget, plan_forget

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @option(
     "--license", default="any", group="Filters",
-    help="any, public, share, share-commercially, modify or modify-commercially.",
+    help="any, public, share, share-commercially, modify or modify-commercially; images that are"
+    " here stay and count.",
 )  # fmt: skip
 @option("--market", default="en-US", group="Filters", help="Language and country of the search.")
 @option("--safe-search", default="moderate", group="Filters", help="strict, moderate or off.")

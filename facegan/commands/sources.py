@@ -90,19 +90,23 @@ def _names(words: tuple[str, ...], base_url: str | None) -> tuple[str, ...]:
 def _list() -> Result:
     from dataclasses import asdict
 
+    from facegan.commands._table import wrapped
     from pipeline.sources.about import ABOUT, COLUMNS
 
     lines = []
     for about in ABOUT:
         lines.append(about.name)
-        lines += [f"  {column:<9} {getattr(about, column)}" for column in COLUMNS]
+        for column in COLUMNS:
+            lines += wrapped(f"  {column:<9} {getattr(about, column)}", " " * 12)
     data = {"sources": [asdict(about) for about in ABOUT]}
     return Result(data, tuple(lines), "facegan sources check")
 
 
 def _lines(done: SourceCheck) -> list[str]:
+    from facegan.commands._table import wrapped
+
     took = f"{done.results} results in {done.ms / 1000:.1f} s"
     if done.ok:
         return [f"ok  {done.source}: {took}"]
-    lines = [f"--  {done.source}: {done.problem} ({took})"]
-    return lines + ([f"    hint: {done.hint}"] if done.hint else [])
+    lines = wrapped(f"--  {done.source}: {done.problem} ({took})")
+    return lines + (wrapped(f"    hint: {done.hint}") if done.hint else [])

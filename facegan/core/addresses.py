@@ -10,7 +10,10 @@ _ENCODED = re.compile("%([0-9A-Fa-f]{2})")
 _PLAIN = frozenset(string.ascii_letters + string.digits + "-._~")
 """What means the same with and without percent-encoding (RFC 3986, 2.3)."""
 _KEPT = "%" + string.punctuation
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
 _USUAL_PORTS = (None, 80, 443)
+_LONGEST_HOST = 253
+"""Letters that DNS allows."""
 
 
 def host_of(url: str) -> str:
@@ -35,12 +38,12 @@ def is_below(host: str, other: str) -> bool:
 
 
 def hosts_above(host: str) -> list[str]:
-    """The host and those above it.
+    """The host and those above it; of a number, or of what is too long for DNS, itself alone.
 
     >>> hosts_above("a.example.org"), hosts_above("127.0.0.1"), hosts_above("")
     (['a.example.org', 'example.org', 'org'], ['127.0.0.1'], [])
     """
-    if not host or _is_number(host):
+    if not host or len(host) > _LONGEST_HOST or _is_number(host):
         return [host] if host else []
     labels = host.split(".")
     return [".".join(labels[at:]) for at in range(len(labels))]
@@ -62,6 +65,15 @@ def plain_address(url: str) -> str:
     port = "" if parts.port in _USUAL_PORTS else f":{parts.port}"
     query = f"?{_encoded(parts.query)}" if parts.query else ""
     return f"//{host}{port}{_encoded(parts.path or '/')}{query}"
+
+
+def without_user(text: str) -> str:
+    """Text whose addresses name no user and no password.
+
+    >>> without_user("https://ada:secret@example.org/a@b.jpg")
+    'https://example.org/a@b.jpg'
+    """
+    return _USER.sub("", text)
 
 
 def _split(url: str) -> SplitResult | None:

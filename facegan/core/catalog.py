@@ -4,7 +4,7 @@
 was decided. The `status` columns of the other tables are its projection and are written in the
 same transaction, so a kill at any moment leaves both in step. One process writes at a time.
 An image that is rejected as `opted_out` or `forgotten` was taken out, which stands above every
-outcome.
+outcome; so does a result alone whose page is forgotten while its address has brought an image.
 """
 
 from __future__ import annotations
@@ -70,12 +70,12 @@ class Catalog(RunTables, ScrapeTables, FaceTables):
     def origins(self) -> dict[str, SearchResult]:
         """One result for every fetched image, by its hash; one that names a licence comes first."""
         rows = self._db.all(
-            "SELECT * FROM search_results WHERE image_sha256 IS NOT NULL"
-            " ORDER BY license IS NULL, rank, id"
+            "SELECT led_to.image_sha256 AS of_image, search_results.* FROM led_to"
+            " JOIN search_results ON id = result ORDER BY license IS NULL, rank, id"
         )
         found: dict[str, SearchResult] = {}
         for row in rows:
-            found.setdefault(row["image_sha256"], result_of(row))
+            found.setdefault(row["of_image"], result_of(row))
         return found
 
     # shards

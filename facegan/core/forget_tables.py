@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from facegan.core.addresses import host_of, hosts_above, plain_address
 from facegan.core.database import Database, now
@@ -18,12 +18,18 @@ TAKEN_OUT = (
 URL, HOST, SHA256, QUERY = "url", "host", "sha256", "query"
 """Kinds of what can be forgotten; all but a query are remembered."""
 
-FORGET_RESULT = (
+_FORGET_RESULT = (
     f"UPDATE search_results SET status = '{Status.REJECTED}',"  # noqa: S608
     f" reason = '{Reason.FORGOTTEN}', image_sha256 = NULL, page_url = NULL,"
-    " title = NULL, creator = NULL, attribution = NULL"
+    " title = NULL, creator = NULL, attribution = NULL WHERE "
 )
 """SQL: what a result that was taken out keeps is where it was found and under which licence."""
+_FORGET_OUTCOME = (
+    "INSERT OR REPLACE INTO outcomes SELECT DISTINCT 'scrape', url, '',"  # noqa: S608
+    f" '{Status.REJECTED}', '{Reason.FORGOTTEN}', NULL, 0.0 FROM search_results"
+    " WHERE NOT EXISTS (SELECT 1 FROM search_results AS other WHERE other.url = search_results.url"
+    f"  AND other.reason IS NOT '{Reason.FORGOTTEN}') AND "
+)
 
 
 class ForgetTables:
@@ -77,12 +83,30 @@ class ForgetTables:
         )
 
     @staticmethod
-    def _reject_forgotten(db: sqlite3.Connection, url: str) -> None:
-        """Set new results aside whose address, page or host was taken out before."""
-        rows = db.execute("SELECT id, page_url FROM search_results WHERE url = ?", (url,))
-        for number, page_url in rows.fetchall():
-            if is_remembered(db, url, page_url):
-                db.execute(f"{FORGET_RESULT} WHERE id = ?", (number,))
+    def _reject_forgotten(db: sqlite3.Connection, newest: int) -> None:
+        """Set aside what came after a result of that id and is of something taken out before.
+
+        Where the address has brought an image for another result, only the new one goes.
+        """
+        if db.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is None:
+            return
+        sql = "SELECT id, url, page_url FROM search_results WHERE id > ?"
+        for number, *urls in db.execute(sql, (newest,)).fetchall():
+            if is_remembered(db, *urls):
+                which = "url = ? AND (image_sha256 IS NULL OR id = ?)"
+                set_aside(db, which, (urls[0], number))
+
+
+def set_aside(db: sqlite3.Connection, which: str, values: Sequence[str | int] = ()) -> None:
+    """Within a transaction: results are forgotten, and so is an address all of whose results are.
+
+    Args:
+        db: in that transaction.
+        which: SQL, a condition that names results, also once they are set aside.
+        values: for its places.
+    """
+    for sql in (_FORGET_RESULT, _FORGET_OUTCOME):
+        db.execute(sql + which, values)
 
 
 def remember(db: sqlite3.Connection, kind: str, values: Iterable[str]) -> None:

@@ -20,6 +20,17 @@ PAGE = 500
 
 OF_QUERY = "query = :query AND source = :source"
 
+_NOTHING_CAME = (
+    "NOT EXISTS (SELECT 1 FROM faces WHERE image_sha256 = ?1)"
+    " AND NOT EXISTS (SELECT 1 FROM selections WHERE image_sha256 = ?1)"
+)
+NOTHING_CAME_OF_IT = (
+    f"DELETE FROM outcomes WHERE stage = 'crop' AND item = ?1 AND {_NOTHING_CAME}",  # noqa: S608
+    f"DELETE FROM lost_images WHERE image_sha256 = ?1 AND {_NOTHING_CAME}",  # noqa: S608
+    f"DELETE FROM images WHERE sha256 = ?1 AND {_NOTHING_CAME}",  # noqa: S608
+)
+"""SQL: remove all that is known of a lost image, where no face was cut from it or packed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -89,29 +100,30 @@ class ImageTables(ForgetTables):
     def lose_image(self, sha256: str) -> bool:
         """The file is gone: the addresses that led to it have failed and are to be fetched again.
 
-        Faces that were cut from it stay, and its row with them.
+        Where faces were cut from it or packed, they stay, with its row and with what led to it.
 
         Returns:
             Whether an address led to it.
         """
         failed = (Status.FAILED, Reason.UNREADABLE)
-        no_faces = "NOT EXISTS (SELECT 1 FROM faces WHERE image_sha256 = ?1)"
         with self._db.transaction() as db:
             db.execute(
                 "INSERT OR REPLACE INTO outcomes SELECT DISTINCT 'scrape', url, '', ?2, ?3,"
                 " 'its file was lost', 0.0 FROM search_results WHERE image_sha256 = ?1",
                 (sha256, *failed),
             )
+            db.execute(
+                "INSERT OR IGNORE INTO lost_images SELECT DISTINCT url, image_sha256"
+                " FROM search_results WHERE image_sha256 = ?",
+                (sha256,),
+            )
             rows = db.execute(
                 "UPDATE search_results SET status = ?2, reason = ?3, image_sha256 = NULL"
                 " WHERE image_sha256 = ?1",
                 (sha256, *failed),
             )
-            db.execute(
-                f"DELETE FROM outcomes WHERE stage = 'crop' AND item = ?1 AND {no_faces}",  # noqa: S608
-                (sha256,),
-            )
-            db.execute(f"DELETE FROM images WHERE sha256 = ?1 AND {no_faces}", (sha256,))  # noqa: S608
+            for sql in NOTHING_CAME_OF_IT:
+                db.execute(sql, (sha256,))
         return rows.rowcount > 0
 
     def _images(self, condition: str, values: Mapping[str, Any]) -> Iterator[ImageRecord]:

@@ -43,7 +43,8 @@ def provenance(path: Path, *, every: bool = False) -> Iterator[tuple[str, list[O
     sql = (
         "SELECT page.sha256 AS of_image, search_results.* FROM"  # noqa: S608
         f" (SELECT sha256 FROM images WHERE sha256 > ? AND {chosen} ORDER BY sha256 LIMIT {PAGE})"
-        " AS page LEFT JOIN search_results ON image_sha256 = page.sha256"
+        " AS page LEFT JOIN search_results ON id IN"
+        " (SELECT result FROM led_to WHERE led_to.image_sha256 = page.sha256)"
         " ORDER BY of_image, coalesce(license, '') = '', rank, id"
     )
     database, last = Database(path), ""

@@ -34,6 +34,8 @@ class Reason(StrEnum):
     HTTP_5XX = "http_5xx"
     TIMEOUT = "timeout"
     CONNECTION = "connection"
+    STOPPED = "stopped"
+    """Ctrl-C came before its turn at its host."""
     BAD_ADDRESS = "bad_address"
     BLOCKED_ADDRESS = "blocked_address"
     TOO_MANY_REDIRECTS = "too_many_redirects"

@@ -135,6 +135,19 @@ MIGRATIONS = (
     CREATE INDEX selections_by_image ON selections (image_sha256);
     """,
     """
+    CREATE TABLE lost_images (
+        url TEXT NOT NULL,
+        image_sha256 TEXT NOT NULL REFERENCES images (sha256),
+        PRIMARY KEY (url, image_sha256)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX lost_images_by_image ON lost_images (image_sha256);
+    CREATE VIEW led_to (result, image_sha256) AS
+        SELECT id, image_sha256 FROM search_results WHERE image_sha256 IS NOT NULL
+        UNION ALL
+        SELECT id, lost_images.image_sha256 FROM lost_images JOIN search_results USING (url)
+        WHERE search_results.image_sha256 IS NOT lost_images.image_sha256;
+    """,
+    """
     ALTER TABLE faces ADD COLUMN size_px REAL;
     ALTER TABLE faces ADD COLUMN sharpness REAL;
     ALTER TABLE faces ADD COLUMN exposure REAL;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -33,7 +32,8 @@ DUE = {
 FATE = "FROM search_results AS other WHERE other.url = search_results.url AND status != 'pending'"
 ADOPT_FATE = (
     "UPDATE search_results SET (status, reason, image_sha256, fetched_at, scrape) ="  # noqa: S608
-    f" (SELECT status, reason, image_sha256, fetched_at, scrape {FATE} LIMIT 1)"
+    f" (SELECT status, reason, image_sha256, fetched_at, scrape {FATE}"
+    f"  ORDER BY reason IS '{Reason.FORGOTTEN}' LIMIT 1)"
     f" WHERE id > :newest AND EXISTS (SELECT 1 {FATE})"
 )
 """SQL: give new rows what their address led to for another query."""
@@ -92,6 +92,15 @@ class ScrapeTables(ImageTables):
         rows = self._db.all("SELECT id FROM scrapes WHERE ended_at IS NULL ORDER BY id")
         return [row["id"] for row in rows]
 
+    def scrape_settings(self, query: str, source: str) -> list[dict[str, Any]]:
+        """The different settings of a query's calls, in the order of their beginning."""
+        rows = self._db.all(
+            "SELECT settings FROM scrapes WHERE query = ? AND source = ?"
+            " GROUP BY settings ORDER BY min(id)",
+            (query, source),
+        )
+        return [json.loads(row["settings"]) for row in rows]
+
     # results
 
     def add_results(self, results: Iterable[SearchResult]) -> Added:
@@ -103,8 +112,8 @@ class ScrapeTables(ImageTables):
                 newest = self.newest_result()
                 added += db.execute(*insert("search_results", batch)).rowcount
                 db.execute(ADOPT_FATE, {"newest": newest})
+                self._reject_forgotten(db, newest)
                 images += db.execute(NEW_IMAGES, {"newest": newest}).fetchone()[0]
-                self._reject_all_forgotten(db, newest)
         return Added(added, images)
 
     def newest_result(self) -> int:
@@ -167,6 +176,8 @@ class ScrapeTables(ImageTables):
     ) -> None:
         """Write down what became of addresses, at least one, whichever queries led to them.
 
+        Results that are forgotten stay so.
+
         Args:
             fetches: each address once.
             config_hash: of the configuration that decided.
@@ -183,16 +194,10 @@ class ScrapeTables(ImageTables):
                 f" (VALUES {marks(len(fetches), 4)})"
                 " UPDATE search_results SET status = fetches.status, reason = fetches.reason,"
                 " image_sha256 = fetches.sha256, fetched_at = ?, scrape = ?"
-                " FROM fetches WHERE search_results.url = fetches.url",
+                " FROM fetches WHERE search_results.url = fetches.url"
+                f" AND search_results.reason IS NOT '{Reason.FORGOTTEN}'",
                 [*chain.from_iterable(map(_projection, fetches)), now(), scrape],
             )
-
-    def _reject_all_forgotten(self, db: sqlite3.Connection, newest: int) -> None:
-        """Set aside what came after a result of that id and whose address was taken out before."""
-        if db.execute("SELECT 1 FROM forgotten LIMIT 1").fetchone() is None:
-            return
-        for row in db.execute("SELECT url FROM search_results WHERE id > ?", (newest,)).fetchall():
-            self._reject_forgotten(db, row["url"])
 
 
 def _projection(fetch: Fetch) -> tuple[str, Status, Reason | None, str | None]:

@@ -13,15 +13,7 @@ from types import TracebackType
 
 from facegan.core.addresses import host_of, is_below, plain_address
 from facegan.core.database import Database
-from facegan.core.forget_tables import (
-    FORGET_RESULT,
-    HOST,
-    QUERY,
-    SHA256,
-    URL,
-    is_remembered,
-    remember,
-)
+from facegan.core.forget_tables import HOST, QUERY, SHA256, URL, remember, set_aside
 from facegan.core.records import Reason, Status
 
 PAGE = 2000
@@ -32,12 +24,42 @@ _TABLES = (
     "CREATE TEMP TABLE going_image (sha256 TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TEMP TABLE going_url (url TEXT PRIMARY KEY) WITHOUT ROWID",
 )
-_OF_HITS = "SELECT DISTINCT {} FROM search_results WHERE id IN (SELECT id FROM hit)"
-_NO_OTHER = (
-    "NOT EXISTS (SELECT 1 FROM search_results AS other WHERE other.{0} = search_results.{0}"
+_WAITS = (
+    f"status IN ('{Status.PENDING}', '{Status.FAILED}')"  # noqa: S608
+    " AND url NOT IN (SELECT url FROM going_url)"
+)
+_OF_A_FACE = (
+    *("detail", "landmarks", "score", "left", "top", "right", "bottom"),
+    *("size_px", "sharpness", "exposure", "yaw", "roll", "padding", "upscale", "phash"),
+    *("cluster", "auto_reason", "auto_detail", "review"),
+)
+"""Columns that tell of a face, not of where it came from."""
+_GOING = "(SELECT sha256 FROM going_image)"
+_IMAGE_OF_OTHERS = (
+    "EXISTS (SELECT 1 FROM led_to AS more JOIN search_results AS other ON other.id = more.result"
+    " WHERE more.image_sha256 = led_to.image_sha256 AND other.query != :query)"
+)
+_URL_OF_OTHERS = (
+    "EXISTS (SELECT 1 FROM search_results AS other WHERE other.url = search_results.url"
     " AND other.query != :query)"
 )
-"""SQL: no other query has found it."""
+"""SQL: another query has found it; never, where the query is NULL."""
+_SPREAD = (
+    "INSERT OR IGNORE INTO going_image SELECT DISTINCT image_sha256 FROM led_to"  # noqa: S608
+    f" WHERE result IN (SELECT id FROM hit) AND NOT {_IMAGE_OF_OTHERS}",
+    "INSERT INTO going_url SELECT DISTINCT url FROM search_results"  # noqa: S608
+    f" WHERE id IN (SELECT id FROM hit) AND NOT {_URL_OF_OTHERS} AND NOT EXISTS"
+    f" (SELECT 1 FROM led_to WHERE result = search_results.id"
+    f"  AND led_to.image_sha256 NOT IN {_GOING})",
+    "INSERT OR IGNORE INTO going_url SELECT url FROM search_results WHERE id IN"  # noqa: S608
+    f" (SELECT result FROM led_to WHERE led_to.image_sha256 IN {_GOING})"
+    f" AND (image_sha256 IS NULL OR image_sha256 IN {_GOING})",
+)
+"""SQL: from the hits to images, to the hits' addresses, and to those that led to these images.
+
+A hit's address stays where it led to an image that stays; another one where it leads to other bytes
+by now.
+"""
 _OF_GOING = (
     "(image_sha256 IN (SELECT sha256 FROM going_image) OR image_sha256 IN"  # noqa: S608
     f" (SELECT image_sha256 FROM faces WHERE reason = '{Reason.FORGOTTEN}'))"
@@ -70,7 +92,7 @@ class TakingOut:
 
     def __init__(self, path: Path) -> None:
         self._db = Database(path)
-        for sql in ("PRAGMA secure_delete = ON", *_TABLES):
+        for sql in _TABLES:
             self._db.all(sql)
 
     def __enter__(self) -> TakingOut:
@@ -105,6 +127,14 @@ class TakingOut:
         """All that was searched for."""
         return [row[0] for row in self._db.all("SELECT DISTINCT query FROM search_results")]
 
+    def has_host(self, host: str, *, below: bool = True) -> bool:
+        """Whether a result or its page is of the host; with `below`, or of one below it."""
+
+        def is_it(url: str) -> bool:
+            return is_below(host_of(url), host) if below else host_of(url) == host
+
+        return any(self._pages("1", lambda urls: any(map(is_it, urls))))
+
     def find(self, kind: str, value: str, *, every: bool = False) -> Found:
         """Fill the tables of what is to go.
 
@@ -134,10 +164,6 @@ class TakingOut:
             "  SELECT image_sha256 FROM selections WHERE face_sha256 = :sha256)",
             {"sha256": sha256},
         )
-        self._db.all(
-            "INSERT INTO hit SELECT id FROM search_results"
-            " WHERE image_sha256 IN (SELECT sha256 FROM going_image)"
-        )
 
     def _find_addresses(self, kind: str, value: str) -> None:
         wanted = plain_address(value)
@@ -164,22 +190,25 @@ class TakingOut:
 
     def _spread(self, query: str | None) -> None:
         """From the hits to their images, and from these to all addresses that led to them."""
-        alone = {of: _NO_OTHER.format(of) if query else "1" for of in ("image_sha256", "url")}
-        values = {"query": query}
-        self._db.all(
-            f"INSERT OR IGNORE INTO going_image {_OF_HITS.format('image_sha256')}"
-            f" AND image_sha256 IS NOT NULL AND {alone['image_sha256']}",
-            values,
-        )
-        self._db.all(
-            f"INSERT INTO going_url {_OF_HITS.format('url')} AND {alone['url']}"  # noqa: S608
-            " AND (image_sha256 IS NULL OR image_sha256 IN (SELECT sha256 FROM going_image))",
-            values,
-        )
-        self._db.all(
-            "INSERT OR IGNORE INTO going_url SELECT url FROM search_results"
-            " WHERE image_sha256 IN (SELECT sha256 FROM going_image)"
-        )
+        for sql in _SPREAD:
+            self._db.all(sql, {"query": query})
+        self._find_spellings()
+
+    def _find_spellings(self) -> None:
+        """Results that wait, of the addresses that are to go in another spelling."""
+        going = {plain_address(row["url"]) for row in self._db.all("SELECT url FROM going_url")}
+        if not going:
+            return
+
+        def is_going(urls: list[str]) -> bool:
+            return not going.isdisjoint(map(plain_address, urls))
+
+        for ids in self._pages(_WAITS, is_going):
+            with self._db.transaction() as db:
+                db.executemany(
+                    "INSERT OR IGNORE INTO going_url SELECT url FROM search_results WHERE id = ?",
+                    ids,
+                )
 
     def _found(self) -> Found:
         row = self._db.one(
@@ -188,9 +217,8 @@ class TakingOut:
             f" (SELECT count(*) FROM faces WHERE status = '{Status.KEPT}'"
             "   AND image_sha256 IN (SELECT sha256 FROM going_image)),"
             " (SELECT count(*) FROM going_url),"
-            " (SELECT count(DISTINCT image_sha256) FROM search_results"
-            "   WHERE id IN (SELECT id FROM hit)"
-            "   AND image_sha256 NOT IN (SELECT sha256 FROM going_image))"
+            " (SELECT count(DISTINCT image_sha256) FROM led_to"
+            f"   WHERE result IN (SELECT id FROM hit) AND image_sha256 NOT IN {_GOING})"
         )
         return Found(*row)
 
@@ -211,30 +239,23 @@ class TakingOut:
             remember(db, SHA256, (row[0] for row in db.execute("SELECT sha256 FROM going_image")))
             if kind != QUERY:
                 remember(db, kind, [value])
-            db.execute(f"{FORGET_RESULT} WHERE url IN (SELECT url FROM going_url)")  # noqa: S608
-            for stage, items in (("scrape", "url FROM going_url"), ("crop", "* FROM going_image")):
-                db.execute(
-                    f"UPDATE outcomes SET {GONE}, detail = NULL"  # noqa: S608
-                    f" WHERE stage = ? AND item IN (SELECT {items})",
-                    (stage,),
-                )
+            set_aside(db, "url IN (SELECT url FROM going_url)")
+            db.execute(f"DELETE FROM lost_images WHERE image_sha256 IN {_GOING}")  # noqa: S608
             db.execute(
-                f"UPDATE images SET {GONE}, phash = NULL"  # noqa: S608
-                " WHERE sha256 IN (SELECT sha256 FROM going_image)"
+                f"UPDATE outcomes SET {GONE}, detail = NULL"  # noqa: S608
+                f" WHERE stage = 'crop' AND item IN {_GOING}"
             )
+            db.execute(f"UPDATE images SET {GONE}, phash = NULL WHERE sha256 IN {_GOING}")  # noqa: S608
+            # Faces of other images may be duplicates of one that goes: the next crop judges them.
             db.execute(
-                f'UPDATE faces SET {GONE}, detail = NULL, landmarks = NULL, score = NULL, "left" ='  # noqa: S608
-                ' NULL, top = NULL, "right" = NULL, bottom = NULL'
-                " WHERE image_sha256 IN (SELECT sha256 FROM going_image)"
+                "UPDATE faces SET cluster = NULL, auto_detail = NULL,"  # noqa: S608
+                " detail = CASE WHEN reason = 'duplicate' THEN NULL ELSE detail END"
+                " WHERE cluster IN (SELECT sha256 FROM faces"
+                f"  WHERE image_sha256 IN {_GOING}) AND image_sha256 NOT IN {_GOING}"
             )
-        self._reject_other_spellings()
-
-    def _reject_other_spellings(self) -> None:
-        """Results that wait, of addresses and hosts that are remembered now."""
-        waits = f"status IN ('{Status.PENDING}', '{Status.FAILED}')"
-        with self._db.transaction() as db:
-            for ids in self._pages(waits, lambda urls: is_remembered(db, *urls)):
-                db.executemany(f"{FORGET_RESULT} WHERE id = ?", ids)
+            blank = ", ".join(f'"{name}" = NULL' for name in _OF_A_FACE)
+            db.execute(f"UPDATE faces SET {GONE}, {blank} WHERE image_sha256 IN {_GOING}")  # noqa: S608
+            db.execute(f"DELETE FROM reviews WHERE image_sha256 IN {_GOING}")  # noqa: S608
 
     # what is left
 
@@ -266,4 +287,5 @@ class TakingOut:
         """Remove the rows of the faces, and from the file what rows have held."""
         with self._db.transaction() as db:
             db.execute(f"DELETE FROM faces WHERE reason = '{Reason.FORGOTTEN}'")  # noqa: S608
+        self._db.all("VACUUM")  # what rows held that an earlier facegan removed
         self._db.all("PRAGMA wal_checkpoint(TRUNCATE)")

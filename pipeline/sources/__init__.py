@@ -25,8 +25,8 @@ class Source(Protocol):
 
     name: str
     gives: frozenset[str]
-    """Fields of a result, beside url, query, source and rank, that every answer has while the
-    source answers as expected; `facegan sources check` looks for them."""
+    """Fields, beside url, query, source and rank, that a result has while the source answers as
+    expected, most results at least; `facegan sources check` looks for them."""
 
     def search(self, query: str) -> Iterator[SearchResult]:
         """Results in the source's own order, found as they are asked for, page by page.
@@ -41,13 +41,16 @@ class Source(Protocol):
         ...
 
 
-def open_source(config: ScrapeConfig, transport: Transport, answers: Path) -> Source:
+def open_source(
+    config: ScrapeConfig, transport: Transport, answers: Path, *, most_objects: int | None = None
+) -> Source:
     """The source that `config` names.
 
     Args:
         config: a valid one.
         transport: open connections, for the sources that need them.
         answers: folder in which a page that nobody understands is kept.
+        most_objects: as many the Met is asked for, usable or not; None is all that it finds.
     """
     if config.source == "folder":
         from pipeline.sources.folder import FolderSource
@@ -72,7 +75,7 @@ def open_source(config: ScrapeConfig, transport: Transport, answers: Path) -> So
     if config.source == "met":
         from pipeline.sources.met import MetSource
 
-        return MetSource(config, transport, answers)
+        return MetSource(config, transport, answers, most_objects=most_objects)
     from pipeline.sources.bing import BingSource
 
     return BingSource(config, transport, answers)

@@ -78,7 +78,7 @@ ABOUT = (
         "portraits",
         "portraits that facegan draws: nobody is shown",
         "nothing",
-        "free to use",
+        "CC0 1.0: free to use",
         "as many as you like",
         "none",
     ),

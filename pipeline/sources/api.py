@@ -12,8 +12,10 @@ from urllib.parse import urlencode, urlsplit
 
 from facegan.core.errors import SourceError
 from facegan.core.records import SearchResult
-from pipeline.config import ScrapeConfig
+from pipeline.config import ScrapeConfig, split_host
+from pipeline.connections import target_of
 from pipeline.http import Transport
+from pipeline.manners import plain
 from pipeline.sources.answers import keep
 
 LARGEST_SIDE = 1_000_000
@@ -84,6 +86,21 @@ class Api:
             f" is kept in {path}",
             hint=CHANGED,
         )
+
+
+def may_have_secrets(config: ScrapeConfig) -> bool:
+    """Whether what is asked may be given credentials: the source itself, and one's own servers.
+
+    >>> may_have_secrets(ScrapeConfig("a", base_url="https://a.example"))
+    False
+    >>> may_have_secrets(ScrapeConfig("a", base_url="http://a.example", allow_hosts=("a.example",)))
+    True
+    """
+    if config.base_url is None:
+        return True
+    _, host, port = target_of(config.base_url)
+    own = {split_host(text) for text in config.allow_hosts}
+    return not own.isdisjoint({(plain(host), port), (plain(host), None)})
 
 
 def numbered(results: Iterable[SearchResult], seen: set[str]) -> Iterator[SearchResult]:

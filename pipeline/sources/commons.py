@@ -19,7 +19,7 @@ from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, fetch_image
 from pipeline.http import Transport
 from pipeline.sources.api import Api, fields, items, numbered, whole
-from pipeline.sources.licences import attribution
+from pipeline.sources.licences import attribution, restrictions
 from pipeline.sources.text import address, clean, plain
 
 BASE_URL = "https://commons.wikimedia.org"
@@ -56,7 +56,7 @@ LICENSES = {
     "modify-commercially": FREE,
 }
 """Commons takes no file whose licence forbids use for money or changes."""
-ABOUT = ("Artist", "Attribution", "LicenseShortName", "LicenseUrl")
+ABOUT = ("Artist", "Attribution", "Credit", "LicenseShortName", "LicenseUrl", "Restrictions")
 
 REFUSED = frozenset({Reason.HTTP_403, Reason.HTTP_429})
 NEEDS_CONTACT = "Wikimedia wants to know whom to write to: set FACEGAN_CONTACT to an address"
@@ -135,7 +135,7 @@ class CommonsSource:
             "gsrsearch": f"{search_filters(self._config)} {query}",
             "gsrlimit": str(BATCH),
             "prop": "imageinfo",
-            "iiprop": "url|size|mime|sha1|extmetadata",
+            "iiprop": "url|size|mime|extmetadata",
             "iiurlwidth": str(thumb_width(self._config.min_size_px)),
             "iiextmetadatafilter": "|".join(ABOUT),
             "iiextmetadatalanguage": "en",
@@ -204,7 +204,6 @@ def file_result(page: dict[str, Any], query: str, config: ScrapeConfig) -> Searc
     says = fields(about.get("extmetadata"))
     name, creator = _name(title), plain(_value(says, "Artist"))
     licence = plain(_value(says, "LicenseShortName"))
-    credit = plain(_value(says, "Attribution"))
     return SearchResult(
         url=url,
         query=query,
@@ -215,11 +214,19 @@ def file_result(page: dict[str, Any], query: str, config: ScrapeConfig) -> Searc
         creator=creator,
         license=licence,
         license_url=address(_value(says, "LicenseUrl"), BASE_URL),
-        attribution=credit or attribution(name, creator, licence, "Wikimedia Commons"),
+        attribution=_credit(says, name, creator, licence),
         filters=search_filters(config),
         width=width,
         height=height,
     )
+
+
+def _credit(says: dict[str, Any], title: str | None, by: str | None, licence: str | None) -> str:
+    """The line that the author wants, else one that also tells where the file is from."""
+    line = plain(_value(says, "Attribution")) or attribution(
+        title, by, licence, "Wikimedia Commons", plain(_value(says, "Credit"))
+    )
+    return line + restrictions(plain(_value(says, "Restrictions")))
 
 
 def _is_whole(answer: object) -> TypeGuard[dict[str, Any]]:

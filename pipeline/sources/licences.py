@@ -46,13 +46,36 @@ def licence_address(code: str | None, version: str | None) -> str | None:
     return f"{ROOT}/licenses/{code}/{version}/" if code in LICENCES | set(RETIRED) else None
 
 
-def attribution(title: str | None, creator: str | None, licence: str | None, via: str) -> str:
-    """One line that credits a work.
+def attribution(
+    title: str | None,
+    creator: str | None,
+    licence: str | None,
+    via: str,
+    origin: str | None = None,
+) -> str:
+    """One line that credits a work; `origin` is where `via` has it from.
 
     >>> attribution("Ada", "A. Painter", "CC BY 4.0", "Openverse")
     'Ada by A. Painter, CC BY 4.0, via Openverse'
+    >>> attribution("Ada", None, "CC0 1.0", "Wikimedia Commons", "A museum")
+    'Ada, A museum, CC0 1.0, via Wikimedia Commons'
     >>> attribution(None, None, None, "Openverse")
     'Untitled, via Openverse'
     """
     work = f"{title or 'Untitled'} by {creator}" if creator else title or "Untitled"
-    return ", ".join(part for part in (work, licence, f"via {via}") if part)
+    return ", ".join(part for part in (work, origin, licence, f"via {via}") if part)
+
+
+def restrictions(names: str | None) -> str:
+    """What limits the use of a work beside its copyright, such as the person on it.
+
+    It ends the line that credits the work: a licence has one name, whatever is published under it.
+
+    Args:
+        names: with "|" between them, as Commons has them.
+
+    >>> restrictions("personality|trademarked"), restrictions(None)
+    (' (restrictions: personality, trademarked)', '')
+    """
+    told = ", ".join(name.strip() for name in (names or "").split("|") if name.strip())
+    return f" (restrictions: {told})" if told else ""

@@ -39,15 +39,24 @@ class MetSource:
         config: `base_url`, and the tries that a refused request is worth.
         transport: open connections; its cache keeps the objects.
         answers: folder in which an answer that nobody understands is kept.
+        most_objects: as many are asked for, usable or not; None is all that a search finds.
     """
 
     name = "met"
     gives = frozenset({"page_url", "title", "license", "license_url", "attribution"})
 
-    def __init__(self, config: ScrapeConfig, transport: Transport, answers: Path) -> None:
+    def __init__(
+        self,
+        config: ScrapeConfig,
+        transport: Transport,
+        answers: Path,
+        *,
+        most_objects: int | None = None,
+    ) -> None:
         self._config = config
         self._transport = transport
         self._api = Api.of(self.name, BASE_URL, config, transport, answers)
+        self._most_objects = most_objects
         self._answered = False
         transport.manners.limit(self._api.host, connections=1, per_second=PER_SECOND)
 
@@ -57,23 +66,33 @@ class MetSource:
         Raises:
             RateLimitedError: the museum refuses after it has answered.
             BlockedError: it refuses from the start.
-            SourceError: it cannot be reached or answers in another way.
+            SourceError: it cannot be reached or answers in another way, or none of the
+                `most_objects` can be used.
         """
         seen: set[str] = set()
-        odd, read = 0, False
-        for number in self._numbers(query):
+        odd: list[tuple[int, Any]] = []  # since the last one that was not
+        read = False
+        numbers = self._numbers(query)
+        asked = numbers[: self._most_objects]
+        for number in asked:
             about = self._object(number)
             if about is None:
                 continue
             is_odd = "isPublicDomain" not in fields(about)
-            odd, read = (odd + 1, read) if is_odd else (0, True)
-            if odd == ODD_IN_A_ROW:
+            odd, read = ([*odd, (number, about)], read) if is_odd else ([], True)
+            if len(odd) == ODD_IN_A_ROW:
                 break
             result = object_result(fields(about), query)
             yield from numbered([result] if result else [], seen)
         # One odd object is no news; several, or nothing else, are.
-        if odd == ODD_IN_A_ROW or (odd and not read):
+        if len(odd) == ODD_IN_A_ROW or (odd and not read):
+            number, about = odd[-1]
             raise self._api.odd(about, f"object {number} does not say whether it is free")
+        if not seen and len(asked) < len(numbers):
+            raise SourceError(
+                f"none of {len(asked)} works is in the public domain and has a picture",
+                hint="look whether https://metmuseum.github.io tells of a change",
+            )
 
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source."""

@@ -1,7 +1,8 @@
 """Openverse: openly licensed images of many collections, each with its attribution.
 
 Who has no account gets 20 results a page and 240 a search. Client credentials, which
-OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET hold, allow more.
+OPENVERSE_CLIENT_ID and OPENVERSE_CLIENT_SECRET hold, allow more. Another server (`--base-url`) is
+given them only where it is one's own (`--allow-host`), and is asked without an account elsewhere.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from facegan.core.records import Outcome, SearchResult
 from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, fetch_image
 from pipeline.http import Transport
-from pipeline.sources.api import Api, fields, numbered, whole
+from pipeline.sources.api import Api, fields, may_have_secrets, numbered, whole
 from pipeline.sources.licences import attribution, licence_address, licence_name
 from pipeline.sources.text import address, clean
 
@@ -72,7 +73,7 @@ class OpenverseSource:
         self._api = Api.of(self.name, BASE_URL, config, transport, answers)
         self._client = environ.get(CLIENT_ID) or "", environ.get(CLIENT_SECRET) or ""
         self._token: str | None = None
-        self._is_known = any(self._client)
+        self._is_known = any(self._client) and may_have_secrets(config)
         rate = CLIENT_PER_SECOND if self._is_known else ANONYMOUS_PER_SECOND
         transport.manners.limit(self._api.host, connections=1, per_second=rate)
 

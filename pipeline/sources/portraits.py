@@ -1,4 +1,4 @@
-"""Drawn portraits as a source: nobody is shown and nothing is fetched."""
+"""Drawn portraits as a source: nobody is shown, nothing is fetched, and they are free to use."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pipeline.fetch import Fetched, judge
 from pipeline.images import encode_png
 from pipeline.portrait_head import Pose, face_box, landmarks
 from pipeline.portraits import PortraitAttributes, draw_attributes, paint
+from pipeline.sources.licences import CC0, CC0_URL
 
 CREATOR = "facegan"
 ADDRESS = re.compile(r"portrait:(\d{1,19})/(\d{1,19})\?size=(\d{2,4})", re.ASCII)
@@ -31,7 +32,7 @@ class PortraitSource:
     """
 
     name = "portraits"
-    gives = frozenset({"title", "creator", "width", "height"})
+    gives = frozenset({"title", "creator", "license", "license_url", "width", "height"})
 
     def __init__(self, config: ScrapeConfig) -> None:
         self._config = config
@@ -50,6 +51,8 @@ class PortraitSource:
                 index,
                 title=json.dumps(_truth(_attributes(self._config.seed, index), size_px)),
                 creator=CREATOR,
+                license=CC0,
+                license_url=CC0_URL,
                 width=size_px,
                 height=size_px,
             )

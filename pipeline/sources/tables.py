@@ -10,13 +10,14 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, TextIO
 
 from facegan.core.errors import MissingDependencyError, SourceError
+from pipeline.sources.csv_records import Line, records
 
 HEAD_BYTES = 64 * 1024
 """What is looked at to tell what a file is."""
@@ -149,38 +150,36 @@ def _numbered(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
 
 
 def _delimited(path: Path, encoding: str, delimiter: str) -> Table:
-    lines = _without_remarks(_lines(path, encoding))
-    reader = csv.reader(lines, delimiter=delimiter)
-    try:
-        columns = tuple(name.strip() for name in next(reader, []))
-    except csv.Error as error:
-        raise _unreadable(path, f"its first line: {error}") from error
-    return _table(columns, _records(reader, columns, delimiter))
+    found = records(_without_remarks(_lines(path, encoding)), delimiter)
+    _, header = next(found, (0, []))
+    if isinstance(header, str):
+        raise _unreadable(path, f"its first line: {header}")
+    columns = tuple(name.strip() for name in header)
+    return _table(columns, _rows(found, columns, delimiter))
 
 
-def _without_remarks(lines: Iterator[str]) -> Iterator[str]:
-    """From the header on."""
-    for line in lines:
+def _without_remarks(lines: Iterator[str]) -> Iterator[Line]:
+    """From the header on, numbered."""
+    numbered = enumerate(lines, 1)
+    for number, line in numbered:
         if line.strip() and not line.lstrip().startswith("#"):
-            yield line
+            yield number, line
             break
-    yield from lines
+    yield from numbered
 
 
-def _records(reader: Any, columns: Sequence[str], delimiter: str) -> Iterator[Row]:
-    while True:
-        place = f"line {reader.line_num + 1}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Row(place, {}, f"({place} to {reader.line_num}: {error})")
+def _rows(
+    found: Iterable[tuple[int, list[str] | str]], columns: Sequence[str], delimiter: str
+) -> Iterator[Row]:
+    for number, cells in found:
+        place = f"line {number}"
+        if isinstance(cells, str):
+            yield Row(place, {}, f"({place}: {cells})")
             continue
-        if len(columns) == 1:  # written without quotes, as nothing had to be parted
-            cells = [delimiter.join(cells)]
-        if cells:
-            yield Row(place, dict(zip(columns, cells, strict=False)))
+        # A single column is written without quotes, as nothing had to be parted.
+        values = [delimiter.join(cells)] if len(columns) == 1 else cells
+        if values:
+            yield Row(place, dict(zip(columns, values, strict=False)))
 
 
 def _json_lines(path: Path, encoding: str) -> Table:

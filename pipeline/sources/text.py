@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
@@ -21,7 +22,7 @@ UNSHOWABLE = re.compile(
     r"\u202a-\u202e\u2066-\u2069"  # they turn the direction of what follows
     r"\ud800-\udfff\ufeff\ufffe\uffff]"  # halves of characters, and what is none
 )
-BLOCKS = ("br", "p", "div", "li", "tr", "td", "th", "dt", "dd", "h1", "h2", "h3", "h4")
+BLOCKS = frozenset({"br", "p", "div", "li", "tr", "td", "th", "dt", "dd", "h1", "h2", "h3", "h4"})
 # The parser reads a tag without an end again from each "<" in it: minutes for some hostile 100 kB.
 # This ends whatever is open, in or between quotes or in a comment, and shows nothing.
 ENDS = """<i a='"' b="'"><!---->"""
@@ -74,10 +75,25 @@ def plain(html: object) -> str | None:
         return clean(html)
     for element in soup.find_all(["script", "style"]) + soup.find_all(style=HIDDEN):
         element.extract()
-    for element in soup.find_all(BLOCKS):
-        element.insert_before(" ")
-        element.append(" ")
-    return clean(soup.get_text())
+    return clean("".join(_texts(soup)))
+
+
+def _texts(soup: BeautifulSoup) -> Iterator[str]:
+    """The texts in their order, with a space where a block begins or ends.
+
+    In one pass: bs4 looks through all of an element's siblings to put something beside it.
+    """
+    from bs4.element import CData, NavigableString, Tag
+
+    around: list[Tag] = [soup]
+    for element in soup.descendants:
+        while around[-1] is not element.parent:
+            yield " " if around.pop().name in BLOCKS else ""
+        if isinstance(element, Tag):
+            around.append(element)
+            yield " " if element.name in BLOCKS else ""
+        elif type(element) in {NavigableString, CData}:  # no comment, nor what declares something
+            yield str(element)
 
 
 def address(value: object, base: str = "") -> str | None:

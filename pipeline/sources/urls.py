@@ -3,6 +3,9 @@
 Text holds one address a line; a line that begins with `#` is a remark. The others name their
 columns: one of addresses, and what else they tell of each picture, under the usual names
 (`caption` is a title, as img2dataset's lists have it).
+
+An address that names a user or a password is refused as no address: what lies behind it is not for
+everybody. No password is kept.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
+from facegan.core.addresses import without_user
 from facegan.core.errors import SourceError
 from facegan.core.records import Outcome, SearchResult
 from pipeline.config import ScrapeConfig
@@ -113,11 +117,11 @@ def _result(cells: Mapping[str, object], row: Row, query: str, rank: int) -> Sea
         query=query,
         source=UrlsSource.name,
         rank=rank,
-        page_url=address(cells.get("page_url")),
+        page_url=_shown(cells.get("page_url")),
         title=clean(cells.get("title")),
         creator=_told(cells.get("creator")),
         license=_told(cells.get("license")),
-        license_url=address(cells.get("license_url")),
+        license_url=_shown(cells.get("license_url")),
         attribution=clean(cells.get("attribution")),
         width=_pixels(cells.get("width")),
         height=_pixels(cells.get("height")),
@@ -128,7 +132,14 @@ def _address(value: object, place: str) -> str:
     """The address in a row, or text that no fetch takes for one: nothing is dropped silently."""
     if isinstance(value, str):
         value = BROKEN_BYTE.sub(_quoted, value.strip())
+        if without_user(value) != value:
+            return f"({place}: an address with a name or a password is not for everybody)"
     return address(value) or clean(value) or f"({place} holds no address)"
+
+
+def _shown(value: object) -> str | None:
+    """An address to be shown."""
+    return without_user(address(value) or "") or None
 
 
 def _quoted(found: re.Match[str]) -> str:

@@ -57,6 +57,7 @@ def test_credits_are_written_and_counted(
     assert json.loads(done.stdout)["result"] == {
         "images": 4,
         "unknown": 1,
+        "disagreeing": 0,
         "licences": [{"license": "CC0", "images": 3}],
         "files": ["data/CREDITS.md", "data/credits.csv"],
     }
@@ -69,6 +70,17 @@ def test_credits_are_written_and_counted(
     ]
     assert Path("out/CREDITS.md").read_text().count("\n- ") == 4 + 2
     assert (home.root / "credits.csv").exists()
+
+
+def test_credits_leave_a_file_of_ones_own(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("CREDITS.md").write_text("# Thanks to my friends")
+    assert typed("credits", "--out", ".") == 3
+    assert "hint: name another folder: --out DIR" in capsys.readouterr().err
+    assert Path("CREDITS.md").read_text() == "# Thanks to my friends"
+    assert typed("credits") == 0
+    assert (home.root / "CREDITS.md").exists()
 
 
 def test_credits_of_nothing_are_an_error(
@@ -136,11 +148,22 @@ def test_on_a_terminal_it_shows_and_asks(
     assert ("nothing was changed" in capsys.readouterr().out) == (reply == "n\n")
 
 
+def test_a_host_that_nothing_came_from_is_barred_only_by_name(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed("forget", "ada.jpg", "--yes") == 3
+    assert "hint: --as host bars it all the same" in capsys.readouterr().err
+    assert typed("forget", "ada.jpg", "--as", "host", "--yes") == 0
+    assert kept(home) == [0, 1, 2, 3]
+
+
 def test_a_word_that_is_no_query_names_the_nearest(
     home: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert typed("forget", "artists", "--yes") == 3
-    assert "the nearest is 'artist'" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "the nearest is 'artist'" in said
+    assert "hint: searched for here: 'artist'" in said
     assert typed("forget", "artist", "--as", "query", "--yes") == 0
     assert not (home.shards / "index.json").exists()
     assert crop(1) not in b"".join(p.read_bytes() for p in home.root.rglob("*") if p.is_file())

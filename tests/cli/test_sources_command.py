@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,43 @@ def test_sources_are_listed_with_what_they_need_and_allow(facegan: Run, tmp_path
     assert done.stdout.count("  licences ") == len(SOURCES)
     assert lines[-1] == "next: facegan sources check"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_list_fits_the_terminal_and_is_one_line_each_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cli
+
+    def lines() -> list[str]:
+        cli.facegan.main(["sources"], standalone_mode=False, obj={})
+        return capsys.readouterr().out.splitlines()
+
+    monkeypatch.setenv("COLUMNS", "60")
+    flowing = lines()
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    wrapped = lines()
+    assert len(flowing) == 1 + 6 * len(SOURCES)
+    assert max(map(len, wrapped)) <= 60 < max(map(len, flowing))
+    assert " ".join(" ".join(flowing).split()) == " ".join(" ".join(wrapped).split())
+    assert {line[: len(line) - len(line.lstrip())] for line in wrapped} == {"", "  ", " " * 12}
+
+
+@pytest.mark.usefixtures("capsys")
+def test_problem_is_wrapped_and_the_kept_files_name_stays_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from facegan.commands.sources import _lines
+    from pipeline.sources.check import SourceCheck
+
+    path = "data/answers/" + "a" * 60
+    problem = f"it answers with a page that nobody understands. The page is kept in {path}"
+    done = SourceCheck("bing", False, 0, 12.0, (), problem, "wait for an hour " * 5, path)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    lines = _lines(done)
+    assert sum(path in line for line in lines) == 1
+    assert all(len(line) <= 60 for line in lines if path not in line)
+    assert all(line.startswith("    ") for line in lines[1:])
 
 
 def test_check_asks_and_ends_well_where_the_answer_is_as_expected(

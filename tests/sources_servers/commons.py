@@ -17,10 +17,12 @@ class Commons(Service):
         batch: files an answer at most, whatever `gsrlimit` says.
         version: 1 gives pages as a dict by their number, 2 as a list.
         halves: whether an answer describes only half of its files, the rest the next one.
+        says: what every file's page says beside that.
     """
 
-    def __init__(self, pictures, *, batch=50, version=1, halves=False, host="127.0.0.1"):
+    def __init__(self, pictures, *, batch=50, version=1, halves=False, says=None, host="127.0.0.1"):
         super().__init__(pictures, host=host)
+        self.says = dict(says or {})
         self.batch = batch
         self.version = version
         self.halves = halves
@@ -45,21 +47,22 @@ class Commons(Service):
             if first + count < len(self.names):
                 answer["continue"] = {"gsroffset": first + count, "continue": "gsroffset||"}
         if names:
-            answer["query"] = {"pages": self._pages(first, names, second=second)}
+            told = values.get("iiextmetadatafilter", "").split("|")
+            answer["query"] = {"pages": self._pages(first, names, told, second=second)}
         return 200, answer
 
-    def _pages(self, first, names, *, second):
+    def _pages(self, first, names, told, *, second):
         pages = []
         for at, name in enumerate(names):
             page = {"pageid": 1000 + first + at, "ns": 6, "title": f"File:{name}"}
             page |= {"index": first + at + 1, "imagerepository": "local"}
             if not self.halves or second == (at % 2 == 1):
-                page["imageinfo"] = [self._about(name)]
+                page["imageinfo"] = [self._about(name, told)]
             pages.append(page)
         pages.reverse()  # the order of the pages is not that of the search
         return pages if self.version == 2 else {str(page["pageid"]): page for page in pages}
 
-    def _about(self, name):
+    def _about(self, name, told):
         width, height = self.size(name)
         values = {
             "Artist": f'<a href="//commons.wikimedia.org/wiki/User:Ada">{CREATOR}</a>',
@@ -67,6 +70,7 @@ class Commons(Service):
             "LicenseUrl": LICENSE_URL,
             "ObjectName": PurePosixPath(name).stem,
             "AttributionRequired": "true",
+            **self.says,
         }
         return {
             "url": self.address(name),
@@ -79,5 +83,6 @@ class Commons(Service):
             "extmetadata": {
                 key: {"value": value, "source": "commons-desc-page"}
                 for key, value in values.items()
+                if key in told or told == [""]
             },
         }

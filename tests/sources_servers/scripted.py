@@ -53,17 +53,23 @@ class Answers:
     def __init__(self, *answers):
         self.answers = list(answers)
         self.asked = []
+        self.headers = []
+        """Of the questions for JSON, beside a transport's own."""
         self.manners = Manners()
 
-    def json(self, url, **_):
+    def json(self, url, *, headers=None, **_):
+        self.headers.append(headers)
+        return self._next(url)
+
+    def post_json(self, url, _form):
+        return self._next(url)
+
+    def _next(self, url):
         self.asked.append(url)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
         return copy.deepcopy(answer)
-
-    def post_json(self, url, _form):
-        return self.json(url)
 
 
 def refused(status=403):

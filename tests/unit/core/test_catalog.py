@@ -227,6 +227,21 @@ def test_a_closed_catalog_raises(tmp_path):
         catalog.faces()
 
 
+def test_what_is_removed_leaves_no_bytes(tmp_path, monkeypatch):
+    def connect(*args, **options):  # some builds of SQLite have it on
+        db = sqlite3.Connection(*args, **options)
+        db.execute("PRAGMA secure_delete = OFF")
+        return db
+
+    monkeypatch.setattr(database.sqlite3, "connect", connect)
+    with Catalog(tmp_path / "c.db") as catalog:
+        fetched(catalog, "a", "b")
+        catalog.record_faces("a", [face(detail="Ada's nose")], KEPT, "c1")
+        catalog.record_faces("a", [], NO_FACE, "c2")
+        assert catalog._db.one("PRAGMA secure_delete")[0] == 1
+    assert b"Ada's nose" not in (tmp_path / "c.db").read_bytes()
+
+
 def test_a_transaction_is_all_or_nothing(tmp_path):
     opened = Database(tmp_path / "c.db")
     with contextlib.suppress(KeyError), opened.transaction() as db:

@@ -4,11 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from facegan.core import taking_out
 from facegan.core.addresses import host_of, hosts_above, is_below, plain_address
 from facegan.core.catalog import Catalog
 from facegan.core.errors import CatalogError
 from facegan.core.forget_tables import HOST, QUERY, SHA256, URL
 from facegan.core.records import ImageRecord, Outcome, Reason, SearchResult, Status
+from facegan.core.scrape_tables import Added
 from facegan.core.taking_out import Found, TakingOut
 
 KEPT = Outcome(Status.KEPT)
@@ -89,6 +91,14 @@ def test_a_host_covers_those_below_it_and_no_other(catalog):
     assert not is_below("a.example", "")
 
 
+def test_a_host_that_is_too_long_for_dns_is_only_itself():
+    longest = "a." * 126 + "b"
+    assert len(longest) == 253
+    assert len(hosts_above(longest)) == 127
+    for host in (f"a{longest}", "a." * 30_000 + "example"):
+        assert hosts_above(host) == [host]
+
+
 @given(st.text(max_size=40), st.text(max_size=20))
 def test_any_text_is_an_address_or_none(text, more):
     for url in (text, f"https://{text}/{more}", f"http://a.example/{text}?{more}#{text}"):
@@ -135,6 +145,77 @@ def test_so_are_other_spellings_of_what_a_hash_led_to(tmp_path, catalog):
     catalog.record_fetch(ADA, KEPT, "s", image("a"))
     take_out(tmp_path, SHA256, "a")
     assert [row[2] for row in rows(catalog)] == ["forgotten", None, "forgotten"]
+
+
+def test_waiting_results_are_compared_before_the_catalog_is_locked_and_only_where_one_goes(
+    tmp_path, catalog, monkeypatch
+):
+    catalog.add_results([result(f"https://{n}.example/") for n in range(9)])
+    catalog.record_fetch("https://0.example/", KEPT, "s", image("a"))
+    catalog.remember_forgotten(URL, ["https://nowhere.example/"])
+    compared = []
+
+    def plain(url):
+        assert not taking._db._db.in_transaction
+        compared.append(url)
+        return plain_address(url)
+
+    monkeypatch.setattr(taking_out, "plain_address", plain)
+    with TakingOut(tmp_path / "catalog.db") as taking:
+        taking.find(SHA256, "unknown")
+        taking.take_out(SHA256, "unknown")
+        assert compared == []
+        taking.find(SHA256, "a")
+        assert sorted(compared) == [f"https://{n}.example/" for n in range(9)]
+        taking.take_out(SHA256, "a")
+        assert len(compared) == 9
+
+
+# results and outcomes
+
+
+def unlike(catalog):
+    """Results that tell something else than the outcome of their address."""
+    return catalog._db.all(
+        "SELECT r.* FROM search_results AS r LEFT JOIN outcomes AS o"
+        " ON o.stage = 'scrape' AND o.item = r.url WHERE r.status != coalesce(o.status, 'pending')"
+        " OR r.reason IS NOT o.reason OR o.detail IS NOT NULL"
+    )
+
+
+def test_a_forgotten_result_has_an_outcome_without_details(tmp_path, catalog):
+    failed = Outcome(Status.FAILED, Reason.TIMEOUT, "no answer of Ada's host")
+    catalog.add_results([result(ADA), result("http://a.example/ada.jpg"), result("https://b/")])
+    catalog.record_fetch("http://a.example/ada.jpg", failed, "s")
+    take_out(tmp_path, URL, ADA)
+    assert unlike(catalog) == []
+    catalog.add_results([result("https://A.example/ada.jpg"), result(ADA, "poet")])
+    assert unlike(catalog) == []
+    assert catalog.tally("search_results").rejected == {"forgotten": 4}
+
+
+def test_what_waits_is_set_aside_when_it_is_found_on_a_forgotten_page(catalog):
+    catalog.remember_forgotten(URL, ["https://page.example/1"])
+    catalog.add_results([result(ADA, title="Ada", page_url="https://page.example/2")])
+    catalog.record_fetch(ADA, Outcome(Status.FAILED, Reason.TIMEOUT, "Ada"), "s")
+    catalog.add_results([result(ADA, "poet", page_url="https://page.example/1")])
+    assert [row[1:] for row in rows(catalog)] == [("rejected", "forgotten", None)] * 2
+    assert unlike(catalog) == []
+
+
+def test_a_result_on_a_forgotten_page_goes_alone_where_its_address_has_brought_an_image(catalog):
+    catalog.remember_forgotten(URL, ["https://page.example/1"])
+    catalog.add_results([result(ADA, title="Ada")])
+    catalog.record_fetch(ADA, KEPT, "s", image("a"))
+    added = catalog.add_results([result(ADA, "poet", page_url="https://page.example/1")])
+    assert added == Added(1, 0)
+    expected = [("kept", None, "Ada"), ("rejected", "forgotten", None)]
+    assert [row[1:] for row in rows(catalog)] == expected
+    catalog.lose_image("a")
+    catalog.record_fetch(ADA, KEPT, "s", image("a"))
+    assert [row[1:] for row in rows(catalog)] == expected
+    assert catalog.count_images("poet", "bing") == 0
+    assert catalog.add_results([result(ADA, "a singer")]) == Added(1, 1)
 
 
 # what is to go

@@ -288,6 +288,14 @@ def test_calls_are_written_down_with_their_settings(catalog):
     assert row["began_at"] <= row["ended_at"]
 
 
+def test_settings_of_a_querys_calls_are_told_once_each_in_their_order(catalog):
+    for query, source, limit in [("a", "bing", 3), ("a", "bing", 2), ("b", "bing", 9)] * 2:
+        catalog.begin_scrape(query, source, {"limit": limit}, "facegan/0.1")
+    catalog.begin_scrape("a", "met", {"limit": 1}, "facegan/0.1")
+    assert catalog.scrape_settings("a", "bing") == [{"limit": 3}, {"limit": 2}]
+    assert catalog.scrape_settings("c", "bing") == []
+
+
 def test_each_result_names_the_call_that_fetched_it(catalog):
     catalog.add_results([result("a")])
     for number in (call(catalog), call(catalog)):

@@ -196,3 +196,18 @@ def test_stop_ends_waits_for_turns_and_for_further_tries():
             found.append(job.result(timeout=5))
     assert [one.status for one in found] == [Status.FAILED] * 4
     assert "stopped" in found[0].detail
+
+
+def test_downloads_that_wait_for_their_turn_when_a_stop_is_asked_for_are_left_as_stopped():
+    asked = threading.Event()
+    with servers.Site({"/q.jpg": servers.serve(PICTURE)}) as site:
+        with budgeted(site, host_rate=0.001) as transport, ThreadPoolExecutor(4) as pool:
+            transport.stop_when(asked.is_set)
+            assert isinstance(fetch_image(site.url("/q.jpg"), transport), Fetched)
+            jobs = [pool.submit(fetch_image, site.url("/q.jpg"), transport) for _ in range(3)]
+            time.sleep(0.05)
+            asked.set()
+            found = [job.result(timeout=5) for job in jobs]
+            assert transport.stopping
+        assert site.requests.total() == 1
+    assert {(one.status, one.reason) for one in found} == {(Status.FAILED, Reason.STOPPED)}

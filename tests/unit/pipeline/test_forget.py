@@ -9,6 +9,7 @@ from facegan.core.errors import NothingProducedError
 from facegan.core.files import Workspace, sha256_of, write_bytes
 from facegan.core.shards import Entry, open_index, write_shards
 from pipeline.config import ScrapeConfig, ShardConfig
+from pipeline.credits_text import as_csv
 from pipeline.forget import forget, plan_forget
 from pipeline.gallery import Gallery
 from pipeline.pack import pack, record
@@ -21,12 +22,25 @@ DERIVED = (
     "cache/features/x/y.safetensors",
     "cache/answers/1/2",
     "answers/bing.html",
+    "answers/met.json",
     "runs/00001-a/plots/scores.png",
     "scores/x-1/scores.png",
     "CREDITS.md",
     "shards/credits.csv",
 )
-STAYS = ("runs/00001-a/plots/losses.png", "runs/00001-a/checkpoints/iter-1.json", "cache/other")
+STAYS = (
+    "runs/00001-a/plots/losses.png",
+    "runs/00001-a/checkpoints/iter-1.json",
+    "cache/other",
+    "answers/notes.html",
+    "answers/mine.json",
+    "credits.csv",
+    "shards/CREDITS.md",
+)
+OURS = {
+    "CREDITS.md": b"# Credits\n\nMade by `facegan credits`; ...",
+    "shards/credits.csv": as_csv([]).encode(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +57,8 @@ def workspace(made, tmp_path):
 
 
 def test_a_picture_goes_with_all_that_came_from_it(workspace):
-    traces = [crop(1), picture(1), b"Title-1", b"Creator-1", b"By-1", b"pages.example/1"]
+    told = [b"Title-1", b"Creator-1", b"By-1", b"pages.example/1", b"Phash-1"]
+    traces = [crop(1), picture(1), *told]
     assert all(trace in bytes_in(workspace) for trace in traces)
     report = forget(result(1).url, workspace)
     assert (report.plan.images, report.plan.faces, report.plan.addresses) == (1, 1, 1)
@@ -85,7 +100,7 @@ def test_landmarks_and_boxes_go_from_the_catalog(workspace):
 
 def test_what_was_made_of_real_faces_goes_and_no_more(workspace):
     for name in (*DERIVED, *STAYS):
-        write_bytes(workspace.root / name, b"x")
+        write_bytes(workspace.root / name, OURS.get(name, b"x"))
     report = forget(result(1).url, workspace)
     assert [name for name in DERIVED if (workspace.root / name).exists()] == []
     assert [name for name in STAYS if not (workspace.root / name).exists()] == []

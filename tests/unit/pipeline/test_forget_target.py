@@ -2,6 +2,7 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -56,10 +57,34 @@ def test_what_cannot_be_meant_is_refused_in_words(workspace):
             forget(text, workspace, kind=kind)
     with pytest.raises(ConfigError, match="--all is for"):
         forget("a.example", workspace, kind="host", every=True)
-    with pytest.raises(WorkspaceError, match="the nearest is 'artist'"):
+    with pytest.raises(WorkspaceError, match="the nearest is 'artist'") as caught:
         forget("artists", workspace)
+    assert "searched for here: " in caught.value.hint
+    assert "'artist'" in caught.value.hint
     with pytest.raises(WorkspaceError, match="begins with 00000000"):
         forget("00000000", workspace)
+
+
+def test_a_host_told_by_its_shape_must_be_one_of_here(workspace):
+    assert plan_forget("img.example", workspace).images == 2
+    assert plan_forget("pages.example", workspace).images == 4
+    for text in ("ada.jpg", "127.0.0.1:8000", "limg.example"):
+        with pytest.raises(WorkspaceError, match=f"nothing here came from {text}") as caught:
+            forget(text, workspace)
+        assert "--as host bars it" in caught.value.hint
+        assert plan_forget(text, workspace, kind="host").images == 0
+    with Catalog(workspace.catalog) as catalog:
+        assert not catalog.is_forgotten_address("https://ada.jpg/x")
+
+
+def test_a_whole_domain_of_hosts_is_never_barred(workspace):
+    for text in ("example", "com", "com.", "https://com/x"):
+        with pytest.raises(ConfigError, match="all hosts that end so"):
+            forget(text, workspace, kind="host")
+    with Catalog(workspace.catalog) as catalog:
+        catalog.add_results([replace(result(7), url="http://localhost:8000/x")])
+    assert plan_forget("localhost", workspace, kind="host").addresses == 1
+    assert plan_forget("::1", workspace, kind="host").addresses == 0
 
 
 def test_digits_of_two_hashes_are_not_enough(workspace):

@@ -82,6 +82,12 @@ def test_refused_page_is_not_asked_again(naps, status, kind):
     assert naps == []
 
 
+def test_refusal_leads_to_the_list_of_sources(naps):
+    with pytest.raises(BlockedError) as caught:
+        page(servers.status(403), naps)
+    assert "`facegan sources`" in (caught.value.hint or "")
+
+
 def test_server_that_fails_to_the_end(naps):
     with pytest.raises(SourceError, match="HTTP 502"):
         page(servers.status(502), naps, retries=2)

@@ -106,3 +106,29 @@ def test_config_hash_holds_what_decides_an_items_fate_and_no_more():
 )
 def test_split_host_refuses(text):
     assert split_host(text) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("cc0", "public"),
+        ("CC-BY-SA", "modify-commercially"),
+        ("by_nc_nd", "share"),
+        ("publik", "public"),
+    ],
+)
+def test_a_licences_own_name_leads_to_what_it_allows(wrong, meant):
+    (problem,) = ScrapeConfig("a", license=wrong).problems()
+    assert problem.startswith(f"--license is {wrong!r}: one of any, ")
+    assert problem.endswith(f"; did you mean {meant}?")
+
+
+def test_a_source_that_lacks_its_option_is_hinted_at():
+    for source, words in (("urls", "--list addresses.txt"), ("folder", "--folder ~/Pictures")):
+        with pytest.raises(ConfigError) as caught:
+            ScrapeConfig("a", source=source).validate()
+        assert caught.value.hint == f"facegan scrape a --source {source} {words}"
+    with pytest.raises(ConfigError) as caught:
+        ScrapeConfig("it's", source="urls", limit=0).validate()
+    assert "'it'" in caught.value.hint
+    assert len(str(caught.value).splitlines()) == 2

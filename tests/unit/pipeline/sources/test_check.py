@@ -8,7 +8,7 @@ from pipeline.gallery import Gallery, tile
 from pipeline.http import Transport
 from pipeline.sources import SOURCES, open_source
 from pipeline.sources.about import ABOUT, COLUMNS, markdown
-from pipeline.sources.check import CHECKED, QUERY, RESULTS, check
+from pipeline.sources.check import CHECKED, OBJECTS, QUERY, RESULTS, check
 from tests import servers
 from tests.sources_servers import Service
 from tests.sources_servers.commons import Commons
@@ -64,6 +64,26 @@ def test_field_that_is_missing_is_named(tmp_path):
     done = check(ScrapeConfig(QUERY), tmp_path, transport=transport)
     assert (done.ok, done.results, done.missing) == (False, 1, ("height", "width"))
     assert done.problem == "results of bing come without height, width"
+
+
+def test_field_that_only_some_results_have_is_not_missing(tmp_path):
+    titles = ("", "Ada", "")
+    tiles = "".join(
+        tile(f"https://a.example/{at}", title=title, page_url="https://a.example/")
+        for at, title in enumerate(titles)
+    )
+    done = check(ScrapeConfig(QUERY), tmp_path, transport=Pages(tiles))
+    assert (done.results, done.missing) == (3, ("height", "width"))
+
+
+def test_museum_without_free_works_is_asked_for_some_of_them_alone(tmp_path):
+    numbers = {number: {"isPublicDomain": False} for number in range(1000, 1060)}
+    with Met(dict.fromkeys(map(str, numbers), b""), changes=numbers) as museum:
+        done = check(config(museum, "met"), tmp_path)
+        assert len(museum.asked) == 1 + OBJECTS
+    assert (done.ok, done.results) == (False, 0)
+    assert done.problem == f"none of {OBJECTS} works is in the public domain and has a picture"
+    assert done.hint
 
 
 def test_word_without_results_is_a_problem(tmp_path):

@@ -66,7 +66,9 @@ def test_recorded_files():
     assert house.attribution == "Photo: Eckhard Henkel / Wikimedia Commons / CC BY-SA 3.0 DE"
     night = by_title["Edvard Munch - Night in Nice (1891)"]
     assert night.attribution == (
-        "Edvard Munch - Night in Nice (1891) by Edvard Munch, Public domain, via Wikimedia Commons"
+        "Edvard Munch - Night in Nice (1891) by Edvard Munch,"
+        " http://samling.nasjonalmuseet.no/no/object/NG.M.00394 Nasjonalmuseet, Public domain,"
+        " via Wikimedia Commons"
     )
     assert (night.width, night.height, night.license_url) == (803, 714, None)
     assert night.page_url.startswith("https://commons.wikimedia.org/wiki/File:Edvard_Munch")

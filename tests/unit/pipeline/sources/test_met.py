@@ -222,6 +222,26 @@ def test_one_odd_object_is_passed_over_and_several_are_news(tmp_path):
         found(numbers(1), "text", folder=tmp_path)
 
 
+def test_odd_object_before_ones_that_are_gone_is_kept_and_named(tmp_path):
+    gone = refused(404)
+    with pytest.raises(SourceError, match="object 1 does not say"):
+        found(numbers(1, 2, 3), {"message": "x"}, gone, gone, folder=tmp_path)
+    assert json.loads((tmp_path / "met.json").read_text()) == {"message": "x"}
+
+
+def test_search_of_so_many_objects_ends_with_them():
+    closed = [thing(number, isPublicDomain=False) for number in range(1, 10)]
+    transport = Answers(numbers(*range(1, 10)), *closed)
+    with pytest.raises(SourceError, match="none of 4 works is in the public domain"):
+        list(MetSource(ScrapeConfig("q"), transport, None, most_objects=4).search("q"))
+    assert len(transport.asked) == 1 + 4
+    transport = Answers(numbers(*range(1, 10)), closed[0], thing(2), *closed[2:])
+    assert len(list(MetSource(ScrapeConfig("q"), transport, None, most_objects=4).search("q"))) == 1
+    assert len(transport.asked) == 1 + 4
+    transport = Answers(numbers(1, 2), *closed)
+    assert not list(MetSource(ScrapeConfig("q"), transport, None, most_objects=4).search("q"))
+
+
 @settings(max_examples=60, deadline=None)
 @given(spoilt([numbers(1, 2), thing(1), thing(2)]))
 def test_spoilt_answers_give_results_or_a_source_error(tmp_path_factory, answers):

@@ -200,6 +200,28 @@ def test_half_of_the_credentials_is_an_error_that_asks_nobody(name):
     assert not transport.asked
 
 
+@pytest.mark.parametrize(
+    ("base_url", "allowed", "is_told"),
+    [
+        (None, (), True),
+        ("https://mirror.example", (), False),
+        ("http://mirror.example", (), False),
+        ("http://mirror.example", ("Mirror.example",), True),
+        ("https://mirror.example", ("other.example", "mirror.example:443"), True),
+        ("http://mirror.example", ("mirror.example:443",), False),
+        ("http://api.openverse.org", (), False),
+        ("https://mirror.example/?api.openverse.org", ("api.openverse.org",), False),
+    ],
+)
+def test_credentials_go_to_openverse_and_to_ones_own_servers_alone(base_url, allowed, is_told):
+    transport = Answers({"access_token": "t", "results": [image()]})
+    options = {"base_url": base_url, "allow_hosts": allowed}
+    list(source(transport, environ=KNOWN, **options).search("q"))
+    assert ("/auth_tokens/" in transport.asked[0]) is is_told
+    assert asked(transport, -1)["page_size"] == ("50" if is_told else "20")
+    assert all((headers is not None) is is_told for headers in transport.headers)
+
+
 @pytest.mark.parametrize("answer", [None, [], {}, {"access_token": 3}, {"access_token": "a\u00e4"}])
 def test_token_that_is_none_is_an_error(answer):
     with pytest.raises(SourceError, match="gives no token"):

@@ -8,6 +8,7 @@ from pipeline.config import ScrapeConfig
 from pipeline.http import Transport
 from pipeline.portraits import portraits
 from pipeline.sources import open_source
+from pipeline.sources.licences import CC0, CC0_URL
 
 
 def test_portraits_are_those_of_the_painter_and_their_titles_tell_what_they_show(tmp_path):
@@ -15,6 +16,8 @@ def test_portraits_are_those_of_the_painter_and_their_titles_tell_what_they_show
     source = open_source(config, Transport(config), tmp_path)
     results = list(source.search("a"))
     assert [result.url for result in results] == [f"portrait:7/{n}?size=64" for n in range(2)]
+    assert {(result.license, result.license_url) for result in results} == {(CC0, CC0_URL)}
+    assert {"license", "license_url"} <= source.gives
     for result, portrait in zip(results, portraits(2, 7), strict=True):
         about = json.loads(result.title)
         truth = {name: about.pop(name) for name in ("box", "eyes", "landmarks")}

@@ -1,3 +1,4 @@
+import sys
 import time
 
 import pytest
@@ -66,6 +67,9 @@ def test_text_is_cut():
         ("<ul><li>Ada</li><li>Ben</li></ul>", "Ada Ben"),
         ("<p>Ada</p><p>Ben</p>", "Ada Ben"),
         ("Ada<p>Ben</p>Cy", "Ada Ben Cy"),
+        ("<div><div>Ada</div></div>Ben<td>Cy<td>Dee", "Ada Ben Cy Dee"),
+        ("A<b>d</b>a<br>Ben<p></p>Cy", "Ada Ben Cy"),
+        ("<![CDATA[Ada]]> Ben", "Ada Ben"),
         ('Unknown<span style="display: none;">Unknown</span>', "Unknown"),
         ('a<span style="display:none"><b style="display:none">b</b></span>c', "ac"),
         ("Ada<script>alert(1)</script><style>b{}</style>", "Ada"),
@@ -92,6 +96,32 @@ def test_hostile_html_takes_no_time(piece):
     began = time.process_time()
     plain(piece * 2_000_000)
     assert time.process_time() - began < 2
+
+
+def lines_run(work):
+    """How many lines of Python a call takes: the same on a machine that is busy."""
+    count = 0
+
+    def note(_frame, event, _arg):
+        nonlocal count
+        count += event == "line"
+        return note
+
+    before = sys.gettrace()
+    sys.settrace(note)
+    try:
+        work()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("piece", ["<p>", "<td>", "<br>", "<p>a</p>", "<li>a", "<b>"])
+def test_work_grows_with_the_html_and_not_with_its_square(piece):
+    plain(piece)
+    few, many = (lines_run(lambda n=n: plain(piece * n)) for n in (200, 800))
+    assert few > 200
+    assert many < 6 * few
 
 
 @pytest.mark.parametrize(

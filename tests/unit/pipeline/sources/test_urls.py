@@ -2,6 +2,7 @@
 
 import builtins
 import contextlib
+import csv
 import json
 import tracemalloc
 
@@ -17,7 +18,7 @@ from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched
 from pipeline.gallery import Gallery
 from pipeline.http import Transport
-from pipeline.sources import tables
+from pipeline.sources import csv_records, tables
 from pipeline.sources.urls import UrlsSource
 from tests.servers import pictures
 
@@ -180,11 +181,56 @@ def test_strange_cells_are_cleaned_and_strange_rows_are_told(tmp_path):
     assert results[3].page_url == "http://b.example"
 
 
-def test_a_quote_that_is_never_closed_is_told_and_ends_nothing(tmp_path):
-    rows = f"{B},x\n" * 9000
-    results = urls(tmp_path, f'url,title\n{A.replace(",", "")},"open\n{rows}', name="list.csv")
-    assert any("field larger than" in url for url in results)
-    assert results.count(B) > 1000
+@pytest.mark.parametrize("count", [3, 1000, 9000])
+@pytest.mark.parametrize("end", ["", f'{B},"two\nlines"\n', f'{B},"7 inch'])
+def test_a_stray_quote_costs_its_own_row_alone(tmp_path, count, end):
+    rows = [f"{B},x\n"] * count
+    rows[2] = f'{A.replace(",", "")},"5 inch\n'
+    results = urls(tmp_path, "".join(["url,title\n", *rows, end]), name="list.csv")
+    strays = [url for url in results if url != B]
+    assert strays[0].startswith("(line 4: ")
+    assert len(strays) == 1 + end.endswith("inch")
+    assert results.count(B) == count - 1 + end.endswith('"\n')
+    assert results[2] == strays[0]
+
+
+def test_rows_after_remarks_are_told_by_their_line_in_the_file(tmp_path):
+    text = f'# mine\n\nurl,title\n{B},"5" inch\n"{B}"\n'
+    results = urls(tmp_path, text, name="list.csv")
+    assert results == ["(line 4: ',' expected after '\"')", B]
+
+
+def test_quotes_that_never_match_cost_no_more_than_their_lines(monkeypatch):
+    monkeypatch.setattr(csv_records, "LONGEST_RECORD", 4000)
+    real, given = csv.reader, []
+    monkeypatch.setattr(
+        csv, "reader", lambda lines, **options: real(map(noted(given), lines), **options)
+    )
+    lines = [(number, 'a","x\n') for number in range(20_000)]
+    found = list(csv_records.records(iter(lines), ","))
+    assert [number for number, _ in found] == list(range(20_000))
+    assert len(given) < 2.1 * len(lines)
+
+
+def noted(given):
+    """A function that gives back what it is given, and writes that down."""
+    return lambda line: given.append(line) or line
+
+
+def test_an_address_with_a_password_is_refused_and_kept_nowhere(tmp_path):
+    private = "https://ada:pa55@a.example/x.jpg"
+    rows = [f"{url},{private},{private},x\n" for url in (private, B)]
+    text = "".join(["url,page_url,license_url,title\n", *rows])
+    first, second = found(tmp_path, text, name="list.csv")
+    assert first.url == "(line 2: an address with a name or a password is not for everybody)"
+    assert (second.url, second.page_url) == (B, "https://a.example/x.jpg")
+    assert "pa55" not in repr((first, second))
+    (alone,) = found(tmp_path, f"{private}\n")
+    assert alone.url.startswith("(line 1: an address with")
+    with Transport(ScrapeConfig("mine")) as transport:
+        outcome = UrlsSource(ScrapeConfig("mine"), transport).fetch(first)
+    assert outcome.reason == Reason.BAD_ADDRESS
+    assert "with a name or a password" in outcome.detail
 
 
 # what is no list

@@ -25,8 +25,8 @@ The contenders' start is left out, facegan's pool (30 ms) is not.
 
 `vs_autocrop` is facegan's images/s with one process over autocrop's with one, `vs_autocrop_2`
 facegan's with two over autocrop's with one, `vs_autocrop_2_each` with two each, `vs_bare` and
-`vs_bare_2` likewise; `…_by_cpu` are the same ratios by CPU time for an image, which another
-program on the machine disturbs less. Writes benchmarks/results/crop.json.
+`vs_bare_2` likewise; `…_by_cpu` are ratios by CPU time for an image at as many processes, which
+another program on the machine disturbs less. Writes benchmarks/results/crop.json.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from pipeline.detect import MODEL_NAME, build, resolve
 
 PHOTO_PX = 1920
 JPEG_QUALITY = 90
-ANNOTATED, FACES = 20, 10
+ANNOTATED, FACES = 40, 20
 """Photographs of each set that are enlarged."""
 SMALL = 3
 """So many times as many as they lie."""
@@ -154,7 +154,8 @@ def speeds(taken: Mapping[str, Sequence[Done]], end: str = "") -> dict[str, floa
             speed = {key: figures[f"images_per_s_{key}{end}"] for key in (ours, theirs)}
             cpu = {key: figures[f"cpu_ms_per_image_{key}{end}"] for key in (ours, theirs)}
             figures[f"{name}{end}"] = speed[ours] / speed[theirs]
-            figures[f"{name}_by_cpu{end}"] = cpu[theirs] / cpu[ours]
+            if ours[-1] == theirs[-1]:
+                figures[f"{name}_by_cpu{end}"] = cpu[theirs] / cpu[ours]
     return figures
 
 

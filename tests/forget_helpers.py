@@ -70,7 +70,6 @@ def keep(workspace: Workspace, catalog: Catalog, number: int, face: int | None =
     image = ImageRecord(sha256, content_path("images", sha256, ".jpg"), 64, 64, len(data), "jpeg")
     write_bytes(workspace.root / image.path, data)
     catalog.record_fetch(result(number).url, KEPT, "config", image)
-    catalog._db.all("UPDATE images SET phash = ? WHERE sha256 = ?", (f"Phash-{number}", sha256))
     path = content_path("faces", sha256_of(png), ".png")
     write_bytes(workspace.root / path, png)
     face_record = FaceRecord(
@@ -78,6 +77,7 @@ def keep(workspace: Workspace, catalog: Catalog, number: int, face: int | None =
         path=path, sha256=sha256_of(png),
     )  # fmt: skip
     catalog.record_faces(sha256, [face_record], KEPT, "config")
+    catalog._db.all("UPDATE images SET phash = ? WHERE sha256 = ?", (f"Phash-{number}", sha256))
 
 
 def began(workspace: Workspace, name: str, selection: str) -> None:

@@ -12,13 +12,13 @@ from facegan.commands._session import command as facegan_command
 from facegan.commands._types import COUNT
 
 GATES = (
-    ("--min-score", 0.6, "YuNet's least confidence in a kept face."),
-    ("--min-sharpness", 0.0, "Blurred faces are rejected."),
-    ("--min-exposure", 0.0, "Mean brightness of the face, 0 to 1."),
-    ("--max-exposure", 1.0, "Mean brightness of the face, 0 to 1."),
-    ("--max-yaw", 90.0, "Degrees that a face is turned to the side."),
-    ("--max-roll", 180.0, "Degrees of tilt in the original."),
-    ("--max-padding", 1.0, "Share of the crop that lies beyond the picture."),
+    ("--min-score", 0.85, "YuNet's least confidence in a kept face."),
+    ("--min-sharpness", 0.2, "Blurred faces are rejected."),
+    ("--min-exposure", 0.12, "Mean brightness of the face, 0 to 1."),
+    ("--max-exposure", 0.9, "Mean brightness of the face, 0 to 1."),
+    ("--max-yaw", 45.0, "Degrees that a face is turned to the side."),
+    ("--max-roll", 45.0, "Degrees of tilt in the original."),
+    ("--max-padding", 0.2, "Share of the crop that lies beyond the picture."),
 )
 """Option, default, help."""
 

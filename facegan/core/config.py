@@ -126,11 +126,9 @@ def _problem(field: dataclasses.Field[Any], value: Any) -> str | None:
         return f"{option_of(field)} is {shown(value)}: one of {allowed} is allowed{near}"
     if low is not None and high is not None and not low <= value <= high:
         no_number = isinstance(value, float) and math.isnan(value)
+        allowed = f"{option_of(field)} is {shown(value)}: {low:,} to {high:,} is allowed"
         nearest = field.default if no_number else min(max(value, low), high)
-        return (
-            f"{option_of(field)} is {shown(value)}: {low:,} to {high:,} is allowed; "
-            f"the nearest is {nearest:,}"
-        )
+        return allowed if nearest is None else f"{allowed}; the nearest is {nearest:,}"
     return None
 
 

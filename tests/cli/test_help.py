@@ -57,3 +57,15 @@ def test_every_command_explains_itself(name: str) -> None:
 def test_command_files_and_the_list_of_commands_agree() -> None:
     files = Path(cli.__file__).parent.glob("facegan/commands/*.py")
     assert {path.stem for path in files if not path.stem.startswith("_")} == set(cli.COMMANDS)
+
+
+def test_the_thresholds_of_crop_are_those_of_its_settings() -> None:
+    from facegan.commands.crop import command
+    from pipeline.config import CropConfig
+
+    config = CropConfig()
+    shown = {p.name: p.default for p in command.params if hasattr(config, p.name or "")}
+    assert {"min_sharpness", "max_yaw", "duplicates", "max_upscale"} <= shown.keys()
+    shown.pop("workers")
+    differing = {name for name, value in shown.items() if value != getattr(config, name)}
+    assert differing <= {"max_pixels"}  # written 100m

@@ -76,6 +76,7 @@ def test_figures_are_ratios_of_medians():
     assert figures["vs_bare"] == 0.5
     assert figures["vs_bare_2"] == 0.5
     assert figures["vs_bare_by_cpu"] == 0.5
+    assert "vs_autocrop_2_by_cpu" not in figures
 
 
 def test_figures_of_small_photographs_have_names_of_their_own():

@@ -47,10 +47,12 @@ def test_hash_ignores_what_decides_nothing():
     base = CropConfig().config_hash("haar", None)
     assert CropConfig(workers=7).config_hash("haar", None) == base
     assert CropConfig(score_threshold=0.9).config_hash("haar", None) == base
+    assert CropConfig(faces="all", max_yaw=10, duplicates=2).config_hash("haar", None) == base
     for other in (
         CropConfig(size=64),
-        CropConfig(margin=0),
-        CropConfig(faces="all"),
+        CropConfig(margin=0.3),
+        CropConfig(align=False),
+        CropConfig(max_upscale=2),
         CropConfig(neighbours=3),
         CropConfig(search_px=320),
         CropConfig(min_face_px=40),
@@ -78,8 +80,8 @@ def test_huge_numbers_are_refused_in_words():
 
 
 def test_hashes_stay_so_that_what_was_decided_stays_decided():
-    assert CropConfig().config_hash("haar", None) == "a15064ae0b77e897"
-    assert CropConfig().config_hash("yunet", "ab") == "1df8b5f00b43368e"
+    assert CropConfig().config_hash("haar", None) == "f52831ab0d03a6fd"
+    assert CropConfig().config_hash("yunet", "ab") == "5082e787c8be17ea"
 
 
 def test_json_gives_the_same_config_back():

@@ -24,6 +24,7 @@ FILES = ("CREDITS.md", "credits.csv")
 MARKS = (b"Made by `facegan credits`", b"sha256,title,creator,license,license_url,")
 """What each of them has near its beginning."""
 HEAD_BYTES = 4096
+DATE = len("2026-11-21")
 PORTRAIT = re.compile(r"portrait:(\d{1,19})/(\d{1,19})\?")
 
 
@@ -171,7 +172,7 @@ def _credit(sha256: str, origins: Sequence[Origin]) -> Credit:
     also = " ".join("%20".join(url.split()) for url in map(showable, others) if url)
     return replace(
         Credit(sha256, **told),
-        fetched_at=first.fetched_at,
+        fetched_at=(first.fetched_at or "")[:DATE] or None,
         also_found_at=also or None,
         other_licenses=other_licenses(origins),
     )

@@ -13,8 +13,10 @@ from pipeline.sources.text import LONGEST, address
 
 LONGEST_SHOWN = 200
 """Letters of a title or a name on the page; credits.csv has them whole."""
-ACTIVE = re.compile(r"[\\`*_\[\]|~#!$:@{}]|(?<=www)\.", re.IGNORECASE)
+ACTIVE = re.compile(r"[\\`*_\[\]|~#!$@{}]|(?<!\d):(?=\S)|:(?=[^\s\d])|(?<=www)\.", re.IGNORECASE)
 """What Markdown, HTML or a viewer's own rules for links could read."""
+TO_VIEW = re.compile(r"\s*To view a copy of this licen[cs]e, visit \S+$", re.IGNORECASE)
+"""The end of an attribution whose licence is linked anyway."""
 FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 """Beginnings of a cell that a spreadsheet computes."""
 INTRODUCTION = """\
@@ -70,8 +72,11 @@ class Groups:
     known: dict[str, tuple[Credit, ...]]
     """By the sources' own words, in the order of the alphabet."""
 
-    def sections(self) -> Iterator[tuple[str, str, Sequence[Credit]]]:
-        """Title, what is to be said, and members; the unclear ones come first."""
+    def sections(self) -> Iterator[tuple[str, str, Sequence[Credit], str | None]]:
+        """Title, what is to be said, members, and the licence's address where they share one.
+
+        The unclear ones come first.
+        """
         unclear = (
             (" whose licence nobody told", UNKNOWN, self.unknown),
             (" from a folder", FROM_A_FOLDER, self.from_a_folder),
@@ -79,12 +84,12 @@ class Groups:
         )
         for title, text, members in unclear:
             if members:
-                yield counted(len(members)) + title, text, members
+                yield counted(len(members)) + title, text, members, None
         for licence, members in self.known.items():
-            urls = {credit.license_url for credit in members}
-            shared = link("the licence", urls.pop()) if len(urls) == 1 else ""
+            urls = {credit.license_url for credit in members} - {None}
+            shared = urls.pop() if len(urls) == 1 else None
             title = f"{plain(licence)}, {counted(len(members))}"
-            yield title, f"{shared}\n" if shared else "", members
+            yield title, f"{link('the licence', shared)}\n" if shared else "", members, shared
 
 
 def grouped(pictures: Iterable[Credit]) -> Groups:
@@ -107,11 +112,11 @@ def grouped(pictures: Iterable[Credit]) -> Groups:
 def as_markdown(pictures: Sequence[Credit]) -> str:
     """A page, by licence; those of which none is known come first."""
     sections = list(grouped(pictures).sections())
-    contents = "".join(f"- {title}\n" for title, _, _ in sections)
+    contents = "".join(f"- {title}\n" for title, *_ in sections)
     parts = [INTRODUCTION.format(images=len(pictures)), contents]
-    for title, text, members in sections:
+    for title, text, members, shared in sections:
         parts.append(f"## {title}\n" + (f"\n{text}" if text else ""))
-        parts.append("".join(f"- {_entry(credit)}\n" for credit in members))
+        parts.append("".join(f"- {_entry(credit, shared)}\n" for credit in members))
     return "\n".join(parts)
 
 
@@ -164,23 +169,26 @@ def counted(count: int) -> str:
     return f"{count:,} picture{'' if count == 1 else 's'}"
 
 
-def _entry(credit: Credit) -> str:
-    """One picture in a line."""
-    made = f"“{plain(credit.title)}”" if credit.title else "untitled"
-    made += f" by {plain(credit.creator)}" if credit.creator else ", creator not known"
+def _entry(credit: Credit, shared: str | None) -> str:
+    """One picture in a line; `shared` is the licence's address that its heading leads to."""
     parts = [
-        made,
-        plain(credit.attribution) if credit.attribution else "",
+        _made(credit),
         _told(credit) if credit.other_licenses else "",
         link("page", credit.page_url),
-        link("picture", credit.url),
-        link("licence", credit.license_url),
-        f"found by {plain(credit.source)}" if credit.source else "",
-        f"for “{plain(credit.query)}”" if credit.query else "",
-        f"fetched {plain(credit.fetched_at)}" if credit.fetched_at else "",
+        link("picture", credit.url) if credit.url != credit.page_url else "",
+        link("licence", credit.license_url) if credit.license_url != shared else "",
         plain(credit.sha256[:12]),
     ]
     return ", ".join(filter(None, parts))
+
+
+def _made(credit: Credit) -> str:
+    """The line that the source wants to see; else what it is called, and by whom it was made."""
+    wanted = (credit.attribution or "").rstrip(". ")
+    if wanted := TO_VIEW.sub("", wanted).rstrip(". ") if credit.license_url else wanted:
+        return plain(wanted, LONGEST)
+    made = f"“{plain(credit.title)}”" if credit.title else "untitled"
+    return made + (f" by {plain(credit.creator)}" if credit.creator else ", creator not known")
 
 
 def _told(credit: Credit) -> str:

@@ -13,6 +13,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace
+from facegan.core.funnel import taken_out
 from facegan.core.lock import exclusive
 from facegan.core.records import (
     FaceRecord,
@@ -249,6 +250,10 @@ def _no_images(workspace: Workspace) -> WorkspaceError:
 def _no_faces(workspace: Workspace, detector: ResolvedDetector) -> NothingProducedError:
     with Catalog(workspace.catalog) as catalog:
         images, faces = catalog.tally("images"), catalog.tally("faces")
+    if images.total == taken_out(images):
+        return NothingProducedError(
+            f"all {images.total} images were taken out", hint='facegan scrape "artist"'
+        )
     if images.kept:
         return NothingProducedError(
             f"none of {faces.total} faces is kept: {_counts(faces)}",

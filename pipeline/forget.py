@@ -7,44 +7,27 @@ the next call of `forget`, of whatever target, takes up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from facegan.core.addresses import without_user
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ConfigError, FaceganError, ShardError, WorkspaceError
 from facegan.core.events import Listener, Note, silent
-from facegan.core.files import Workspace, write_error
+from facegan.core.files import Workspace
+from facegan.core.forget_tables import URL
 from facegan.core.lock import exclusive
 from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, read_facts
 from facegan.core.taking_out import TakingOut
 from pipeline.config import ShardConfig
-from pipeline.credits import FILES as CREDITS
-from pipeline.credits import is_ours
+from pipeline.forget_files import files_of, made_of_images, remove
 from pipeline.forget_target import Target, target_of
 from pipeline.pack import pack
-from pipeline.sources import SOURCES
+from pipeline.sources.text import clean
 
 STAGE = "forget"
-OF_REAL_FACES = (
-    "cache/decoded-*.u8",
-    "cache/.decoded-*",
-    "cache/features*",
-    "cache/answers",
-    "cache/thumbs",
-    "review/kept-*.png",
-    "review/rejected-*.png",
-    *(f"answers/{source}.{ending}" for source in SOURCES for ending in ("html", "json")),
-    *(f"answers/.{source}.*.tmp" for source in SOURCES),
-    # Their figures show real faces beside samples; a run can be scored against any faces.
-    "runs/*/*/scores*.png",
-    "scores/*/scores*.png",
-    *CREDITS,
-    *(f"shards/{name}" for name in CREDITS),
-)
-"""What was made of images, below the workspace; facegan makes it again when it is wanted. Files of
-one's own that are called so are none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +39,27 @@ class ForgetPlan:
     faces: int
     """Kept ones, of these images."""
     addresses: int
-    """That would not be fetched again."""
+    """Known ones that would not be fetched again."""
     staying: int
     """Images of the query that another one has found too."""
     trained: tuple[str, ...]
     """Runs that were trained with them."""
     unknown: tuple[str, ...]
     """Runs of which that cannot be told: which faces they saw is not on record."""
+    going: tuple[tuple[str, str | None], ...] = ()
+    """These addresses, each with a title, as text for people."""
+    also: tuple[str, ...] = ()
+    """What else was made of images and goes."""
+
+    @property
+    def barred(self) -> int:
+        """Addresses that would not be fetched again; one that was typed is, known or not."""
+        return max(self.addresses, self.target.kind == URL)
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self)
+        going = [{"url": url, "title": title} for url, title in self.going]
+        return asdict(self) | {"barred": self.barred, "going": going}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +67,22 @@ class ForgetReport:
     """What went."""
 
     plan: ForgetPlan
-    files: int
-    """Removed: images, faces, and what was made of them."""
+    removed: Mapping[str, int]
+    """Files: images, faces, and those that were made of them, by what they are."""
     shards: str | None
     """packed anew, removed, or None where they held none of it."""
     shard_images: int
     """In the shards now."""
 
+    @property
+    def files(self) -> int:
+        """All that were removed."""
+        return sum(self.removed.values())
+
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
-        done = {"files": self.files, "shards": self.shards, "shard_images": self.shard_images}
-        return self.plan.as_dict() | done
+        done = {"files": self.files, "removed": dict(self.removed), "shards": self.shards}
+        return self.plan.as_dict() | done | {"shard_images": self.shard_images}
 
 
 def plan_forget(
@@ -100,7 +98,8 @@ def plan_forget(
 
     Raises:
         ConfigError: it is of no such kind, or could be two things.
-        WorkspaceError: there is no catalog, or it knows no such query or hash.
+        WorkspaceError: there is no catalog, or it knows no such query or hash; or nothing of an
+            address or a host that is one by its shape alone.
     """
     _refuse_nowhere(workspace)
     with TakingOut(workspace.catalog) as taking:
@@ -132,12 +131,16 @@ def forget(
     with exclusive(workspace), TakingOut(workspace.catalog) as taking:
         plan = _plan(text, kind, every, workspace, taking)
         taking.take_out(plan.target.kind, plan.target.value)
-        files = sum(_remove(path) for path in _files(workspace, taking.files()))
+        removed = Counter[str]()
+        for path in files_of(workspace, taking.files()):
+            is_face = path.is_relative_to(workspace.faces)
+            removed["faces" if is_face else "images"] += remove(path)
         shards, count = _repack(workspace, taking, listener)
         if plan.addresses or taking.gone_images():
-            files += sum(map(_remove, _made_of_images(workspace)))
+            for what, paths in made_of_images(workspace).items():
+                removed[what] += sum(map(remove, paths))
         taking.finish()
-    return ForgetReport(plan, files, shards, count)
+    return ForgetReport(plan, +removed, shards, count)
 
 
 def _refuse_nowhere(workspace: Workspace) -> None:
@@ -153,6 +156,7 @@ def _plan(
         raise ConfigError("--all is for a search term: of anything else all goes")
     found = taking.find(target.kind, target.value, every=every)
     trained, unknown = _runs(workspace, taking)
+    goes = found.images or found.addresses or taking.gone_images()
     return ForgetPlan(
         target,
         found.images,
@@ -161,6 +165,8 @@ def _plan(
         found.staying,
         tuple(trained),
         tuple(unknown),
+        tuple((without_user(clean(url) or ""), clean(title)) for url, title in taking.going()),
+        tuple(made_of_images(workspace)) if goes else (),
     )
 
 
@@ -196,42 +202,6 @@ def _index(workspace: Workspace) -> ShardIndex | None:
         return None
 
 
-def _files(workspace: Workspace, paths: Iterable[str]) -> Iterator[Path]:
-    """Paths of the catalog, and what a kill left half written beside them.
-
-    What leads out of the workspace is none of ours.
-    """
-    for name in paths:
-        path = workspace.root / name
-        if name and not Path(name).is_absolute() and ".." not in Path(name).parts:
-            yield path
-            yield from path.parent.glob(f".{path.name}.*.tmp")
-
-
-def _made_of_images(workspace: Workspace) -> list[Path]:
-    found = (path for pattern in OF_REAL_FACES for path in sorted(workspace.root.glob(pattern)))
-    return [path for path in found if path.name not in CREDITS or is_ours(path)]
-
-
-def _remove(path: Path, *, inside: bool = False) -> int:
-    """Delete a file, or a folder with all that is in it; how many files that were.
-
-    A folder that lies elsewhere, behind a link, is emptied; links inside it are not followed.
-    """
-    try:
-        if path.is_dir() and not (inside and path.is_symlink()):
-            count = sum(_remove(one, inside=True) for one in path.iterdir())
-            if not path.is_symlink():
-                path.rmdir()
-            return count
-        path.unlink()
-    except FileNotFoundError:
-        return 0
-    except OSError as error:
-        raise write_error(path, error) from error
-    return 1
-
-
 # the shards
 
 
@@ -249,7 +219,8 @@ def _repack(workspace: Workspace, taking: TakingOut, listener: Listener) -> tupl
         return None, index.count
     if index is None or index.config.get("source") == "catalog":
         try:
-            return "packed", pack(workspace, _settings(index), listener=listener).count
+            if _has_faces(workspace):
+                return "packed", pack(workspace, _settings(index), listener=listener).count
         except FaceganError as error:
             listener(
                 Note(STAGE, f"the shards cannot be packed anew: {error.message}", warning=True)
@@ -259,6 +230,11 @@ def _repack(workspace: Workspace, taking: TakingOut, listener: Listener) -> tupl
         listener(Note(STAGE, f"{text} is emptied", warning=True))
     _remove_shards(workspace)
     return "removed", 0
+
+
+def _has_faces(workspace: Workspace) -> bool:
+    with Catalog(workspace.catalog) as catalog:
+        return bool(catalog.kept_crops())
 
 
 def _holds(index: ShardIndex, taking: TakingOut) -> bool:
@@ -281,7 +257,7 @@ def _settings(index: ShardIndex | None) -> ShardConfig:
 
 def _remove_shards(workspace: Workspace) -> None:
     """The index goes first: nobody finds tars without it."""
-    _remove(workspace.shards / INDEX_NAME)
+    remove(workspace.shards / INDEX_NAME)
     _remove_tars(workspace, set())
     with Catalog(workspace.catalog) as catalog:
         catalog.record_shards([], "")
@@ -292,4 +268,4 @@ def _remove_tars(workspace: Workspace, named: set[str]) -> None:
     for pattern in ("faces-*", ".faces-*"):
         for path in workspace.shards.glob(pattern):
             if path.name not in named:
-                _remove(path)
+                remove(path)

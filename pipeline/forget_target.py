@@ -5,20 +5,30 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from facegan.core.addresses import host_of
+from facegan.core.addresses import host_of, without_user
 from facegan.core.errors import ConfigError, WorkspaceError
 from facegan.core.forget_tables import HOST, QUERY, SHA256, URL
 from facegan.core.settings import nearest
 from facegan.core.taking_out import TakingOut
+from pipeline.sources.text import showable
 
 SHOWN = 5
 """Search terms in a hint."""
+COMPARED = 1000
+"""Addresses of a host of which the nearest is looked for."""
 KINDS = (URL, SHA256, HOST, QUERY)
 WORDS = {URL: "address", SHA256: "hash", HOST: "host", QUERY: "search term"}
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|portrait:\d", re.IGNORECASE)
 HASH = re.compile(r"[0-9a-fA-F]{8,64}")
-HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)+\.?(:\d+)?")
+PATH = re.compile(r"(?:.*/)?([0-9a-fA-F]{64})\.\w+")
+"""A file of the workspace: its name is its hash."""
+HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)+\.?(:\d+)?|\[[0-9a-fA-F:.]+\]:\d+")
+BARE_ADDRESS = re.compile(
+    r"(?:[\w-]+(?:\.[\w-]+)+\.?(?::\d+)?|[\w-]+:\d+|\[[0-9a-fA-F:.]+\](?::\d+)?)/\S*"
+)
+"""One without its scheme: what stands before the first slash has a dot or a port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +46,15 @@ def kind_of(text: str) -> str:
 
     >>> [kind_of(text) for text in ("https://a.example/x", "a.example", "4f2a0c11", "an artist")]
     ['url', 'host', 'sha256', 'query']
+    >>> [kind_of(text) for text in ("localhost:8000/x.jpg", f"images/4f/{'4f' * 32}.jpg")]
+    ['url', 'sha256']
     """
     if ADDRESS.match(text):
         return URL
-    if HASH.fullmatch(text):
+    if HASH.fullmatch(text) or PATH.fullmatch(text):
         return SHA256
+    if BARE_ADDRESS.fullmatch(text):
+        return URL
     return HOST if HOST_NAME.fullmatch(text) or _is_ip(text) else QUERY
 
 
@@ -54,8 +68,8 @@ def target_of(text: str, kind: str | None, taking: TakingOut) -> Target:
 
     Raises:
         ConfigError: it is of no such kind, or could be two things, or many hosts.
-        WorkspaceError: the catalog knows no such query or hash, or nothing of a host that nobody
-            has called one.
+        WorkspaceError: the catalog knows no such query or hash, or nothing of an address or a host
+            that nobody has called one.
     """
     text = text.strip()
     if not text or text != text.encode("utf-8", "replace").decode() or "\0" in text:
@@ -68,23 +82,58 @@ def target_of(text: str, kind: str | None, taking: TakingOut) -> Target:
         )
     find = {URL: _url, SHA256: _sha256, HOST: _host, QUERY: _query}[shape]
     target = Target(shape, find(text, taking))
-    if kind is None and shape == HOST and not taking.has_host(target.value):
-        raise WorkspaceError(
-            f"nothing here came from {text}, which looks like a host",
-            hint="--as host bars it all the same; a search term takes --as query",
-        )
+    if kind is None and not _is_here(target, taking):
+        raise _unknown(text, target, taking)
     return target
 
 
-def _url(text: str, taking: TakingOut) -> str:  # noqa: ARG001
-    return text
+def _is_here(target: Target, taking: TakingOut) -> bool:
+    """Whether something came from it, or was taken out that did."""
+    if target.kind == URL:
+        here = taking.known_address(target.value) is not None
+    else:
+        here = target.kind != HOST or taking.has_host(target.value)
+    return here or taking.is_barred(target.kind, target.value)
+
+
+def _unknown(text: str, target: Target, taking: TakingOut) -> WorkspaceError:
+    """For an address or a host that is one by its shape alone; the nearest that is known."""
+    if target.kind == HOST:
+        return WorkspaceError(
+            f"nothing here came from {text}, which looks like a host",
+            hint="--as host bars it all the same; a search term takes --as query",
+        )
+    host = host_of(target.value)
+    known = taking.addresses_of(host, COMPARED)
+    if not known and (other := nearest(host, taking.hosts())):
+        known = taking.addresses_of(other, COMPARED)
+    guess = nearest(target.value, known)
+    meant = f"; the nearest is {without_user(showable(guess) or '')}" if guess else ""
+    return WorkspaceError(
+        f"nothing here came from {text}{meant}", hint="--as url bars it all the same"
+    )
+
+
+def _url(text: str, taking: TakingOut) -> str:
+    url = text if ADDRESS.match(text) else f"https://{text}"
+    if not (ADDRESS.match(text) or BARE_ADDRESS.fullmatch(text)):
+        raise ConfigError(
+            f"{text!r} is no address", hint="name one such as https://example.org/ada.jpg"
+        )
+    return url if url == text else taking.known_address(url) or url
 
 
 def _host(text: str, taking: TakingOut) -> str:
     bracketed = f"[{text}]" if ":" in text and _is_ip(text) else text
-    host = host_of(text if ADDRESS.match(text) else f"//{bracketed}")
+    address = text if ADDRESS.match(text) else f"//{bracketed}"
+    host = host_of(address)
     if not (re.fullmatch(r"[\w.-]+", host) or _is_ip(host)):
         raise ConfigError(f"{text!r} is no host", hint="name one such as example.org")
+    if urlsplit(address).port is not None:
+        raise ConfigError(
+            f"{text!r} names a port, and ports are not told apart: all of {host} would go",
+            hint=f"facegan forget {host} --as host",
+        )
     if not ("." in host or _is_ip(host) or taking.has_host(host, below=False)):
         raise ConfigError(
             f"{host!r} would be all hosts that end so", hint="name one such as example.org"
@@ -93,7 +142,8 @@ def _host(text: str, taking: TakingOut) -> str:
 
 
 def _sha256(text: str, taking: TakingOut) -> str:
-    prefix = text.lower()
+    named = PATH.fullmatch(text)
+    prefix = (named[1] if named else text).lower()
     if not HASH.fullmatch(prefix):
         raise ConfigError(
             f"{text!r} is no SHA-256", hint="8 hexadecimal digits at least, 64 at most"

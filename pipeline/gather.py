@@ -19,7 +19,7 @@ from pipeline.earlier_calls import other_filters
 from pipeline.executors import Threads
 from pipeline.fetch import Fetched
 from pipeline.http import Transport
-from pipeline.scrape_report import ScrapeReport, figures, near_ceiling, nothing, recorded
+from pipeline.scrape_report import ScrapeReport, enough, figures, near_ceiling, nothing, recorded
 from pipeline.sources import Source
 from pipeline.stage import Ends, Until, as_tally
 from pipeline.store import Store, Stored, lose_what_is_gone
@@ -103,8 +103,7 @@ class Gathering:
         if warning := other_filters(self._config, self._kept, earlier):
             self._listener(Note(STAGE, warning, warning=True))
         if self._kept >= self._config.limit:
-            text = f"{self._kept} images of {query!r} are here: nothing to do"
-            self._listener(Note(STAGE, text))
+            self._listener(Note(STAGE, enough(self._kept, self._config)))
         else:
             self._fetch_all()
         return self._report()
@@ -165,6 +164,7 @@ class Gathering:
         if self._ended:
             return False
         batch = self._batch(wanted)
+        self._tell_remarks()
         self._found += len(batch)
         self._ended = not batch or self._trouble is not None
         newest = self._catalog.newest_result()
@@ -251,8 +251,15 @@ class Gathering:
             values = figures(self._kept, self._ends, self._arrived, at - self._began)
             self._listener(Advanced(STAGE, self._kept, values))
 
+    def _tell_remarks(self) -> None:
+        """What the source says of what it reads, where it is one that does."""
+        remarks: list[str] = getattr(self._source, "remarks", [])
+        while remarks:
+            self._listener(Note(STAGE, remarks.pop(0), warning=True))
+
     def _report(self) -> tuple[ScrapeReport, FaceganError | None]:
         config = self._config
+        ended = self._ended and self._trouble is None and not self._transport.stopping
         report = ScrapeReport(
             query=config.query,
             source=config.source,
@@ -263,10 +270,11 @@ class Gathering:
             new_bytes=self._new_bytes,
             seconds=self._transport.clock() - self._began,
             stopped=self._should_stop() and self._kept < config.limit,
+            ended=ended and self._kept < config.limit,
+            forgotten=self._catalog.count_forgotten(config.query, config.source),
         )
         if self._trouble is not None:
             return report, self._trouble
-        ended = self._ended and not self._transport.stopping
         if ended and (text := near_ceiling(config.source, self._found)):
             self._listener(Note(STAGE, text))
         return report, None if report.images or report.stopped else nothing(report)

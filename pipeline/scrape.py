@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from facegan.core.catalog import Catalog
-from facegan.core.errors import FaceganError, NothingProducedError
+from facegan.core.errors import FaceganError, NothingProducedError, SourceError
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace
 from facegan.core.lock import exclusive
 from pipeline.config import ScrapeConfig
 from pipeline.gather import STAGE, Gathering
 from pipeline.http import Transport
-from pipeline.scrape_report import ScrapeReport
+from pipeline.scrape_report import ScrapeReport, in_short, with_short_addresses
 from pipeline.sources import open_source
 from pipeline.store import Store
 
@@ -117,9 +117,10 @@ def scrape_all(
             report, trouble = searches.run(config)
             if trouble is not None:
                 troubles.append(trouble)
-                report = dataclasses.replace(report, error=str(trouble))
+                report = _with_trouble(report, trouble)
                 if len(configs) > 1 or report.tally.kept:
-                    text = f"{config.query!r} from {config.source}: {trouble}"
+                    said = with_short_addresses(str(trouble))
+                    text = f"{config.query!r} from {config.source}: {said}"
                     text += f"; {report.images} images are kept" if report.images else ""
                     listener(Note(STAGE, text, warning=True))
             reports.append(report)
@@ -129,6 +130,15 @@ def scrape_all(
         # A source's trouble before a search that merely found nothing.
         raise min(troubles, key=lambda error: isinstance(error, NothingProducedError))
     return tuple(reports)
+
+
+def _with_trouble(report: ScrapeReport, trouble: FaceganError) -> ScrapeReport:
+    return dataclasses.replace(
+        report,
+        error=str(trouble),
+        trouble=in_short(trouble),
+        failed=isinstance(trouble, SourceError),
+    )
 
 
 def _keeps_some(reports: Sequence[ScrapeReport]) -> bool:

@@ -29,6 +29,8 @@ ALLOWED_BY = {
     "byncnd": "share",
 }
 """By the letters of a licence's name, without Creative Commons' own: what it allows."""
+NO_SEARCH = ("urls", "folder", "portraits")
+"""Sources that give what they have, whatever is asked for."""
 SAFE_SEARCHES = ("strict", "moderate", "off")
 
 
@@ -62,7 +64,7 @@ class ScrapeConfig(Config):
     photo: bool = True
     """Ask the search for photographs alone."""
     license: str = setting("any", choices=LICENSES)
-    """What the licence must allow."""
+    """What the licence must allow; of sources that search."""
     safe_search: str = setting("moderate", choices=SAFE_SEARCHES)
     """How strictly the search leaves out what is not for everybody."""
     market: str = "en-US"
@@ -112,7 +114,7 @@ class ScrapeConfig(Config):
         return found + self._source_problems() + self._address_problems()
 
     def validate(self) -> Self:
-        """See Config; where a source lacks its option, with a line to copy."""
+        """See Config; where a source lacks its option or cannot be asked, with what to do."""
         try:
             return Config.validate(self)
         except ConfigError as error:
@@ -123,6 +125,8 @@ class ScrapeConfig(Config):
             if path is None:
                 words = shlex.join(["facegan", "scrape", self.query, "--source", self.source])
                 error.hint = f"{words} {option}"
+            elif self._unasked():
+                error.hint = f"leave --license away, or leave {self.source} out of --source"
             raise
 
     def config_hash(self) -> str:
@@ -139,12 +143,20 @@ class ScrapeConfig(Config):
         chosen = {name: getattr(self, name) for name in later}
         return config_hash(deciding | {n: v for n, v in chosen.items() if v != later[n]})
 
+    def _unasked(self) -> bool:
+        """Whether a licence is asked of a source that does not choose by it."""
+        return self.license != "any" and self.source in NO_SEARCH
+
     def _source_problems(self) -> list[str]:
+        found = []
+        if self._unasked():
+            text = f"--license is {self.license}: the source {self.source} cannot be asked for it"
+            found.append(text)
         if self.source == "folder":
-            return _path_problems("folder", "folder", "the directory", self.folder)
+            found += _path_problems("folder", "folder", "the directory", self.folder)
         if self.source == "urls":
-            return _path_problems("urls", "list", "the file of addresses", self.list_file)
-        return []
+            found += _path_problems("urls", "list", "the file of addresses", self.list_file)
+        return found
 
     def _address_problems(self) -> list[str]:
         found = []

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from facegan.core.errors import FaceganError, NothingProducedError, SourceError
+from facegan.core.errors import (
+    BlockedError,
+    FaceganError,
+    NothingProducedError,
+    RateLimitedError,
+    SourceError,
+)
 from facegan.core.records import Reason, Status, Tally
 from pipeline.config import ScrapeConfig
 from pipeline.stage import Ends
 
+QUERY_STRING = re.compile(r"(https?://[^\s?]*)\?[^\s)]+(?<![,;.:])")
 NEAR_CEILING = 0.9
 """Of a source's ceiling: from here on it is said to be reached."""
 
@@ -36,6 +44,14 @@ class ScrapeReport:
     """Ctrl-C ended it."""
     error: str | None = None
     """What broke the search off, or why it made nothing."""
+    trouble: str | None = None
+    """The same in one or two words."""
+    failed: bool = False
+    """Whether the source is to blame for it."""
+    ended: bool = False
+    """The source has no more."""
+    forgotten: int = 0
+    """Known addresses of the query that were taken out with `facegan forget`."""
 
     @property
     def next_step(self) -> str:
@@ -58,6 +74,11 @@ class ScrapeReport:
 def nothing(report: ScrapeReport) -> FaceganError:
     """Why a search that ended has no image."""
     tally, query = report.tally, report.query
+    if not tally.total and report.forgotten:
+        what = "the only result" if report.forgotten == 1 else f"all {report.forgotten} results"
+        verb = "was" if report.forgotten == 1 else "were"
+        text = f"{what} of {query!r} {verb} taken out with `facegan forget`"
+        return NothingProducedError(text, hint="try other words or another --source")
     if not tally.total:
         text = f"{report.source} has no image for {query!r}"
         return NothingProducedError(text, hint="try other words, or fewer of them")
@@ -67,6 +88,48 @@ def nothing(report: ScrapeReport) -> FaceganError:
     if tally.rejected:
         return NothingProducedError(text, hint="try other words or another --source")
     return SourceError(text, hint="check the network, then run the same command again")
+
+
+def counted(number: int, thing: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "new result"), counted(0, "image")
+    ('1 new result', '0 images')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def enough(images: int, config: ScrapeConfig) -> str:
+    """Why a call has nothing to do."""
+    are = "is" if images == 1 else "are"
+    what = f"{counted(images, 'image')} of {config.query!r} from {config.source}"
+    return f"{what} {are} here: nothing to do"
+
+
+def in_short(error: FaceganError) -> str:
+    """What broke a search off, for the cell of a table.
+
+    >>> in_short(SourceError("example.org answers with HTTP 404", status=404))
+    'HTTP 404'
+    """
+    if isinstance(error, NothingProducedError):
+        return "nothing found"
+    if isinstance(error, RateLimitedError):
+        return "rate limited"
+    if isinstance(error, BlockedError):
+        return "blocked"
+    if isinstance(error, SourceError) and (error.status or 0) >= 400:
+        return f"HTTP {error.status}"
+    return "unreachable" if error.message.startswith("cannot reach") else "failed"
+
+
+def with_short_addresses(text: str) -> str:
+    """A sentence in which no address goes on beyond its `?`.
+
+    >>> with_short_addresses("https://a.example/api?q=ada&n=5 answers with HTTP 500")
+    'https://a.example/api?… answers with HTTP 500'
+    """
+    return QUERY_STRING.sub(r"\1?…", text)
 
 
 def near_ceiling(source: str, found: int) -> str | None:

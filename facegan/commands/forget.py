@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
+
+SHOWN = 10
+"""Addresses in a plan and in the question."""
 
 
 @facegan_command(
@@ -21,7 +25,7 @@ from facegan.commands._session import command as facegan_command
     ),
     dry_run=True,
 )
-@click.argument("what", metavar="URL|SHA256|HOST|QUERY")
+@click.argument("what", metavar="WHAT")
 @option(
     "--as", "kind", type=click.Choice(("url", "sha256", "host", "query")), default=None,
     help="What it is.  [default: told by its shape]",
@@ -32,10 +36,11 @@ def command(session: Session, what: str, kind: str | None, every: bool, yes: boo
     """Take pictures out, with their faces, and keep them from coming back.
 
     WHAT is the address of a picture or of the page it stood on, a host (with those below it), the
-    SHA-256 of an image or a face (8 digits of it may do), or what was searched for. The files go,
-    the shards are packed anew, and no later `facegan scrape` fetches those addresses or keeps those
-    bytes; `--as host` bars a host of which nothing is here yet. Runs that were trained with them
-    are named: their models have still seen them.
+    SHA-256 of an image or a face (8 digits of it may do, and so does the path of its file), or what
+    was searched for. The files go, with all that was made of pictures: the cache, the figures of
+    scores, CREDITS.md and credits.csv. The shards are packed anew, and no later `facegan scrape`
+    fetches those addresses or keeps those bytes; `--as url` and `--as host` bar what nothing came
+    from yet. Runs that were trained with them are named: their models have still seen them.
     """
     from facegan.ledger import sync_runs
     from pipeline.forget import forget, plan_forget
@@ -44,11 +49,22 @@ def command(session: Session, what: str, kind: str | None, every: bool, yes: boo
         sync_runs(session.workspace)
     plan = plan_forget(what, session.workspace, kind=kind, every=every)
     if session.dry_run:
-        return Result(plan.as_dict(), _planned(plan, "would forget"))
-    if not yes and not _agreed(session, plan):
-        return Result(plan.as_dict() | {"forgotten": False}, ("nothing was changed",))
+        return Result(plan.as_dict(), _planned(session, plan, "would forget"))
+    if not yes:
+        try:
+            agreed = _agreed(session, plan)
+        except click.Abort:
+            click.echo(err=True)
+            return _unchanged(plan, interrupted=True)
+        if not agreed:
+            return _unchanged(plan)
     report = forget(what, session.workspace, kind=kind, every=every, listener=session.listener)
     return _result(session, report)
+
+
+def _unchanged(plan: Any, interrupted: bool = False) -> Result:
+    data = plan.as_dict() | {"forgotten": False}
+    return Result(data, ("nothing was changed",), interrupted=interrupted)
 
 
 def _agreed(session: Session, plan: Any) -> bool:
@@ -65,13 +81,26 @@ def _agreed(session: Session, plan: Any) -> bool:
             f"this deletes {images} and {faces} for good: it needs a yes",
             hint="look with --dry-run, then say --yes",
         )
-    for line in _planned(plan, "will forget"):
+    for line in _planned(session, plan, "will forget"):
         click.echo(line, err=True)
     return click.confirm("go on?", err=True)
 
 
-def _planned(plan: Any, verb: str) -> tuple[str, ...]:
-    return (f"{verb} {_what(plan)}; {_count(plan.addresses, 'address')}", *_beside(plan))
+def _planned(session: Session, plan: Any, verb: str) -> tuple[str, ...]:
+    lines = [f"{verb} {_what(plan)}; {_barred(plan)}"]
+    for url, title in plan.going[:SHOWN]:
+        lines.append(f"  {url}" + (f" ({title})" if title else ""))
+    if len(plan.going) > SHOWN:
+        lines.append(f"  and {len(plan.going) - SHOWN:,} more: --json names all")
+    if plan.also:
+        lines.append(f"with it goes what was made of pictures: {', '.join(plan.also)}")
+    return (*lines, *_beside(session, plan))
+
+
+def _barred(plan: Any) -> str:
+    """What no later scrape fetches."""
+    known = _count(plan.barred, "address")
+    return f"the host and {known}" if plan.target.kind == "host" else known
 
 
 def _what(plan: Any) -> str:
@@ -84,16 +113,19 @@ def _count(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
-def _beside(plan: Any) -> list[str]:
+def _beside(session: Session, plan: Any) -> list[str]:
     """What stays, and the runs."""
     lines = []
     if plan.staying:
+        stay = "stays" if plan.staying == 1 else "stay"
         lines.append(
-            f"{_count(plan.staying, 'image')} of it stay: another search term has led there too"
+            f"{_count(plan.staying, 'image')} of it {stay}: another search term has led there too"
             " (--all takes that)"
         )
     if plan.trained:
         lines.append(f"trained with it, so their models have seen it: {', '.join(plan.trained)}")
+        folders = ", ".join(str(session.workspace.runs / name) for name in plan.trained)
+        lines.append(f"to be rid of these models too, delete {folders}")
     if plan.unknown and (plan.images or plan.faces):
         lines.append(f"of these runs that cannot be told: {', '.join(plan.unknown)}")
     return lines
@@ -102,13 +134,27 @@ def _beside(plan: Any) -> list[str]:
 def _result(session: Session, report: Any) -> Result:
     plan = report.plan
     lines = [
-        f"forgot {_what(plan)}; {_count(report.files, 'file')} removed",
-        f"{_count(plan.addresses, 'address')} remembered: no later scrape fetches there",
+        f"forgot {_what(plan)}",
+        f"removed {_removed(report.removed)}",
+        f"{_barred(plan)} remembered: no later scrape fetches there",
     ]
+    if any(name.lower().startswith("credits") for name in report.removed):
+        lines.append(f"`{session.flag('facegan credits')}` writes the credits anew")
     if report.shards == "packed":
         lines.append(f"packed the shards anew: {_count(report.shard_images, 'image')}")
     elif report.shards == "removed":
         lines.append(f"removed the shards in {session.workspace.shards}")
     data = report.as_dict() | {"forgotten": True}
     again = session.flag("facegan train") if plan.trained and report.shard_images else None
-    return Result(data, (*lines, *_beside(plan)), again)
+    return Result(data, (*lines, *_beside(session, plan)), again)
+
+
+def _removed(files: Mapping[str, int]) -> str:
+    """`1 image, 1 face, and cache (3 files)`."""
+    own = [_count(files[f"{one}s"], one) for one in ("image", "face") if f"{one}s" in files]
+    made = [
+        what if count == 1 else f"{what} ({_count(count, 'file')})"
+        for what, count in files.items()
+        if what not in {"images", "faces"}
+    ]
+    return ", ".join((*own, *made)) or "no file"

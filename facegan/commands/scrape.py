@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from facegan.commands._scrape_words import one_query, refuse_what_does_not_fit, search_terms
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import BYTES, COUNT, NAMES
+from facegan.core.errors import SourceError
 
 if TYPE_CHECKING:
     from pipeline.config import ScrapeConfig
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     dry_run=True,
     stops_softly=True,
 )
-@click.argument("query", required=False)
+@click.argument("words", nargs=-1, metavar="[QUERY]")
 @option(
     "--queries", type=click.Path(path_type=Path, dir_okay=False), default=None,
     group="Search", help="File with one search term a line, # for remarks.",
@@ -104,7 +106,7 @@ if TYPE_CHECKING:
 @option("--max-pixels", type=COUNT, default="100m", group="Safety", help="Of one image.")
 def command(
     session: Session,
-    query: str | None,
+    words: tuple[str, ...],
     queries: Path | None,
     sources: tuple[str, ...],
     **settings: Any,
@@ -117,46 +119,37 @@ def command(
     """
     from pipeline.config import ScrapeConfig
 
+    terms = search_terms(one_query(words, sources), queries)
+    refuse_what_does_not_fit(terms[0], sources, settings)
     configs = [
         ScrapeConfig(query=term, source=source, **settings).validate()
-        for term in _terms(query, queries)
+        for term in terms
         for source in sources
     ]
     if session.dry_run:
         return _plan(session, configs)
     from pipeline.scrape import scrape_all
 
-    _warn_of_proxy(session, configs[0])
+    _warn(session, configs)
     reports = scrape_all(
         configs, session.workspace, listener=session.listener, should_stop=session.should_stop
     )
     stopped = any(report.stopped for report in reports) or len(reports) < len(configs)
     following = session.again if stopped else session.flag("facegan crop")
-    return Result(_data(reports), _lines(session, reports), following, interrupted=stopped)
+    code = SourceError.exit_code if any(report.failed for report in reports) else 0
+    return Result(_data(reports), _lines(session, reports), following, stopped, code)
 
 
-def _terms(query: str | None, queries: Path | None) -> list[str]:
-    """The search terms of the argument or of the file."""
-    if (query is None) == (queries is None):
-        text = "give a search term or --queries FILE, one of the two"
-        raise click.UsageError(text, click.get_current_context())
-    if queries is None:
-        return [query or ""]
-    try:
-        lines = [line.strip() for line in queries.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"cannot read {queries}: {error}") from error
-    terms = list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
-    if not terms:
-        raise click.UsageError(f"{queries} holds no search term")
-    return terms
+def _warn(session: Session, configs: Sequence[ScrapeConfig]) -> None:
+    from facegan.core.events import Note
 
-
-def _warn_of_proxy(session: Session, config: ScrapeConfig) -> None:
-    if config.proxy:
-        from facegan.core.events import Note
-
-        text = f"{config.proxy} connects for facegan: which addresses are private only it can tell"
+    texts = []
+    if proxy := configs[0].proxy:
+        text = f"{proxy} connects for facegan: which addresses are private only it can tell"
+        texts.append(text)
+    if any(c.source == "commons" and not c.contact and not c.base_url for c in configs):
+        texts.append("Wikimedia asks programs for a contact: set FACEGAN_CONTACT to an address")
+    for text in texts:
         session.listener(Note("scrape", text, warning=True))
 
 
@@ -171,17 +164,13 @@ def _data(reports: Sequence[ScrapeReport]) -> dict[str, Any]:
 
 
 def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]:
-    from facegan.commands._table import bytes_text, columns, seconds_text, tally_text
+    from facegan.commands._table import bytes_text, columns, seconds_text
+    from pipeline.scrape_report import counted
 
     if len(reports) == 1:
-        (report,) = reports
-        tried = tally_text(report.tally) if report.tally.total else "nothing new"
-        spent = f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}"
-        return (
-            f"{tried}; {report.results} new results in {spent}",
-            f'{report.images} images for "{report.query}" in {session.workspace.images}',
-        )
-    head = ("query", "source", "images", "of", "new", "rejected", "failed", "size", "time", "")
+        return _lines_of_one(session, reports[0])
+    numbers = ("images", "of", "new", "rejected", "failed", "size", "time")
+    head = ("query", "source", *numbers, "ended")
     rows = [
         (
             report.query,
@@ -193,15 +182,33 @@ def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]
             str(sum(report.tally.failed.values())),
             bytes_text(report.new_bytes),
             seconds_text(report.seconds),
-            report.error or "",
+            report.trouble or ("no more" if report.ended else ""),
         )
         for report in reports
     ]
     new = sum(report.tally.kept for report in reports)
     return (
         *columns([head, *rows], left=(0, 1, len(head) - 1)),
-        f"{new} new images in {session.workspace.images}",
+        f"{counted(new, 'new image')} in {session.workspace.images}",
     )
+
+
+def _lines_of_one(session: Session, report: ScrapeReport) -> tuple[str, ...]:
+    from facegan.commands._table import bytes_text, seconds_text, tally_text
+    from pipeline.scrape_report import counted
+
+    tried = tally_text(report.tally) if report.tally.total else "nothing new"
+    gone = f", {report.forgotten} forgotten" if report.forgotten else ""
+    spent = f"{seconds_text(report.seconds)}, {bytes_text(report.new_bytes)}"
+    images = f'{counted(report.images, "image")} for "{report.query}"'
+    lines = [
+        f"{tried}{gone}; {counted(report.results, 'new result')} in {spent}",
+        f"{images} in {session.workspace.images}",
+    ]
+    if report.ended:
+        asked = f"{report.images} of the {report.limit} asked for"
+        lines.append(f"{report.source} has no more: {asked}")
+    return tuple(lines)
 
 
 def _plan(session: Session, configs: Sequence[ScrapeConfig]) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,11 +39,15 @@ CHECK = "check"
 def command(session: Session, words: tuple[str, ...], **settings: Any) -> Result:
     """List the sources of `facegan scrape`: what each offers, needs, tells of licences and allows.
 
+    A source's name alone shows that one.
+
     With `check`, ask each (or those named) one small question, fetch no image, and say whether
     its answers still have the shape that facegan expects. Ends with exit code 4 if one has not.
     """
-    if not words:
-        return _list()
+    from pipeline.sources import SOURCES
+
+    if set(words) <= set(SOURCES):
+        return _list(words)
     from pipeline.config import ScrapeConfig
     from pipeline.sources.check import QUERY, check
 
@@ -72,10 +77,13 @@ def _names(words: tuple[str, ...], base_url: str | None) -> tuple[str, ...]:
         UsageError: another word than `check`, or a source that nobody can ask.
     """
     from facegan.core.settings import nearest
+    from pipeline.sources import SOURCES
     from pipeline.sources.check import CHECKED
 
     if words[0] != CHECK:
-        raise click.UsageError(f"'{words[0]}' is nothing to do with sources. Did you mean 'check'?")
+        near = nearest(words[0], (CHECK, *SOURCES)) or CHECK
+        text = f"'{words[0]}' is nothing to do with sources. Did you mean '{near}'?"
+        raise click.UsageError(text)
     names = tuple(dict.fromkeys(words[1:])) or CHECKED
     for name in names:
         if name not in CHECKED:
@@ -87,18 +95,20 @@ def _names(words: tuple[str, ...], base_url: str | None) -> tuple[str, ...]:
     return names
 
 
-def _list() -> Result:
+def _list(names: Collection[str]) -> Result:
+    """All sources, or those that are named."""
     from dataclasses import asdict
 
     from facegan.commands._table import wrapped
     from pipeline.sources.about import ABOUT, COLUMNS
 
     lines = []
-    for about in ABOUT:
+    shown = [about for about in ABOUT if not names or about.name in names]
+    for about in shown:
         lines.append(about.name)
         for column in COLUMNS:
             lines += wrapped(f"  {column:<9} {getattr(about, column)}", " " * 12)
-    data = {"sources": [asdict(about) for about in ABOUT]}
+    data = {"sources": [asdict(about) for about in shown]}
     return Result(data, tuple(lines), "facegan sources check")
 
 

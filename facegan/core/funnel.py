@@ -9,7 +9,7 @@ from typing import Any
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
-from facegan.core.records import Tally
+from facegan.core.records import Reason, Tally
 from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, selection_hash
 
 
@@ -34,15 +34,21 @@ class Funnel:
     @property
     def next_step(self) -> str:
         """The command that makes something of what is there."""
-        if not self.images and (not self.shards or self.stale):
+        left = self.images - taken_out(self.images_tally)
+        if not left and (not self.shards or self.stale):
             return 'facegan scrape "artist"'
-        if self.images and (not self.faces_tally.total or self.images_tally.total < self.images):
+        if left and (not self.faces_tally.total or self.images_tally.total < self.images):
             return "facegan crop"
         if not self.shards or self.stale:
             return "facegan shard"
         if not self.runs or self.runs[0]["status"] != "finished":
             return "facegan train"
         return "facegan sample"
+
+
+def taken_out(images: Tally) -> int:
+    """How many images were taken out by hand or by `facegan forget`."""
+    return sum(images.rejected.get(reason, 0) for reason in (Reason.FORGOTTEN, Reason.OPTED_OUT))
 
 
 def funnel(workspace: Workspace) -> Funnel:

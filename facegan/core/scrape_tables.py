@@ -159,6 +159,14 @@ class ScrapeTables(ImageTables):
             for status, condition in DUE.items()
         )
 
+    def count_forgotten(self, query: str, source: str) -> int:
+        """How many results of a query were taken out with `facegan forget`."""
+        row = self._db.one(
+            f"SELECT count(*) FROM search_results WHERE {OF_QUERY} AND reason = :reason",  # noqa: S608
+            {"query": query, "source": source, "reason": Reason.FORGOTTEN},
+        )
+        return int(row[0])
+
     def record_fetch(
         self,
         url: str,

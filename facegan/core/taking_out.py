@@ -6,7 +6,6 @@ transaction and keeps the paths of the crops; `finish` removes their rows once t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,10 +13,9 @@ from types import TracebackType
 from facegan.core.addresses import host_of, is_below, plain_address
 from facegan.core.database import Database
 from facegan.core.forget_tables import HOST, QUERY, SHA256, URL, remember, set_aside
+from facegan.core.lookups import Lookups
 from facegan.core.records import Reason, Status
 
-PAGE = 2000
-"""Rows read at a time."""
 GONE = f"status = '{Status.REJECTED}', reason = '{Reason.FORGOTTEN}'"
 _TABLES = (
     "CREATE TEMP TABLE hit (id INTEGER PRIMARY KEY)",
@@ -80,7 +78,7 @@ class Found:
     """Images that the query led to, and another one too."""
 
 
-class TakingOut:
+class TakingOut(Lookups):
     """A connection of its own, with tables of what is to go; a context manager that closes it.
 
     Args:
@@ -91,7 +89,7 @@ class TakingOut:
     """
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path)
+        super().__init__(Database(path))
         for sql in _TABLES:
             self._db.all(sql)
 
@@ -107,33 +105,6 @@ class TakingOut:
         self._db.close()
 
     # finding
-
-    def hashes(self, prefix: str) -> list[str]:
-        """Hashes of images and faces that begin so, three at most."""
-        rows = self._db.all(
-            "SELECT sha256 FROM images WHERE sha256 >= :low AND sha256 < :high"
-            " UNION SELECT sha256 FROM faces WHERE sha256 >= :low AND sha256 < :high"
-            " UNION SELECT face_sha256 FROM selections"
-            "  WHERE face_sha256 >= :low AND face_sha256 < :high LIMIT 3",
-            {"low": prefix, "high": f"{prefix}g"},
-        )
-        return [row["sha256"] for row in rows]
-
-    def has_query(self, query: str) -> bool:
-        """Whether it was searched for."""
-        return bool(self._db.all("SELECT 1 FROM search_results WHERE query = ? LIMIT 1", (query,)))
-
-    def queries(self) -> list[str]:
-        """All that was searched for."""
-        return [row[0] for row in self._db.all("SELECT DISTINCT query FROM search_results")]
-
-    def has_host(self, host: str, *, below: bool = True) -> bool:
-        """Whether a result or its page is of the host; with `below`, or of one below it."""
-
-        def is_it(url: str) -> bool:
-            return is_below(host_of(url), host) if below else host_of(url) == host
-
-        return any(self._pages("1", lambda urls: any(map(is_it, urls))))
 
     def find(self, kind: str, value: str, *, every: bool = False) -> Found:
         """Fill the tables of what is to go.
@@ -171,22 +142,9 @@ class TakingOut:
         def is_it(url: str) -> bool:
             return is_below(host_of(url), value) if kind == HOST else plain_address(url) == wanted
 
-        for ids in self._pages("1", lambda urls: any(map(is_it, urls))):
+        for ids in self.pages("1", lambda urls: any(map(is_it, urls))):
             with self._db.transaction() as db:
                 db.executemany("INSERT INTO hit VALUES (?)", ids)
-
-    def _pages(
-        self, condition: str, choose: Callable[[list[str]], bool]
-    ) -> Iterator[list[tuple[int]]]:
-        """Ids of the results whose addresses, their own and their page's, are chosen."""
-        after = 0
-        while rows := self._db.all(
-            f"SELECT id, url, page_url FROM search_results WHERE id > ? AND {condition}"  # noqa: S608
-            f" ORDER BY id LIMIT {PAGE}",
-            (after,),
-        ):
-            yield [(row[0],) for row in rows if choose([url for url in row[1:] if url])]
-            after = rows[-1]["id"]
 
     def _spread(self, query: str | None) -> None:
         """From the hits to their images, and from these to all addresses that led to them."""
@@ -203,7 +161,7 @@ class TakingOut:
         def is_going(urls: list[str]) -> bool:
             return not going.isdisjoint(map(plain_address, urls))
 
-        for ids in self._pages(_WAITS, is_going):
+        for ids in self.pages(_WAITS, is_going):
             with self._db.transaction() as db:
                 db.executemany(
                     "INSERT OR IGNORE INTO going_url SELECT url FROM search_results WHERE id = ?",
@@ -221,6 +179,14 @@ class TakingOut:
             f"   WHERE result IN (SELECT id FROM hit) AND image_sha256 NOT IN {_GOING})"
         )
         return Found(*row)
+
+    def going(self) -> list[tuple[str, str | None]]:
+        """The addresses that are to go, each with a title; the first that was found comes first."""
+        rows = self._db.all(
+            "SELECT url, max(title) AS title FROM search_results"
+            " WHERE url IN (SELECT url FROM going_url) GROUP BY url ORDER BY min(id)"
+        )
+        return [(row["url"], row["title"]) for row in rows]
 
     def trained_on(self) -> set[str]:
         """The selections that hold a face of what is to go, in the split for training."""

@@ -37,6 +37,11 @@ NAMES = {
 """Names of columns for each field of a result, in small letters; the first that is there counts."""
 NOT_TOLD = frozenset({"?", "-", "nan", "none", "null", "unknown"})
 """How lists say that a licence or a creator is not known."""
+EXPECTED = "one http or https address a line, or columns that the first line names: url,title,…"
+TOLD = 3
+"""Rows without an address that are told one by one."""
+MOST_NAMED = 20
+"""Columns."""
 DEFAULT_COLUMN = "url"
 """Text without columns is read where no other one is asked for."""
 MOST_PX = 1_000_000
@@ -59,23 +64,44 @@ class UrlsSource:
         self._path = config.list_file or Path()
         self._column = config.url_column
         self._transport = transport
+        self.remarks: list[str] = []
+        """What whoever wrote the list should know of it; whoever tells them takes them out."""
 
     def search(self, query: str) -> Iterator[SearchResult]:
         """See Source. The query does not choose: it is what the images are gathered under.
 
         Raises:
             MissingDependencyError: it is Parquet, and pyarrow is not installed.
-            SourceError: it cannot be read, or has no such column of addresses.
+            SourceError: it cannot be read, has no such column of addresses, or holds no address.
         """
+        good = 0
+        bad: list[str] = []
+        for result, place in self._rows(query):
+            if address(result.url):
+                good += 1
+            elif len(bad) < TOLD:
+                bad.append(_wrong(result.url, place))
+                self.remarks.append(f"{self._path}: {bad[-1]}")
+            yield result
+        if not good:
+            self.remarks.clear()
+            text = f"{self._path} holds no address"
+            raise SourceError(": ".join([text, *bad[:1]]), hint=EXPECTED)
+
+    def _rows(self, query: str) -> Iterator[tuple[SearchResult, str]]:
+        """Each row's result, and its place in the list."""
         table = open_table(self._path, self._column)
         if table.columns is None and self._column == DEFAULT_COLUMN:
             for rank, row in enumerate(table.read(())):
-                yield SearchResult(_address(row.values[""], row.place), query, self.name, rank)
+                url = _address(row.values[""], row.place)
+                yield SearchResult(url, query, self.name, rank), row.place
             return
         named = _columns(table.columns or (), self._column, self._path)
+        if said := _not_understood(table.columns or (), named):
+            self.remarks.append(f"{self._path}: {said}")
         for rank, row in enumerate(table.read(set(named.values()))):
             cells = {field: row.values.get(column) for field, column in named.items()}
-            yield _result(cells, row, query, rank)
+            yield _result(cells, row, query, rank), row.place
 
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source."""
@@ -101,6 +127,8 @@ def _columns(columns: tuple[str, ...], wanted: str, path: Path) -> dict[str, str
     """Which column each field stands in."""
     found = find_column(columns, wanted)
     if found is None:
+        if any(address(column) for column in columns):
+            raise SourceError(f"{path}: the first line must name the columns", hint=EXPECTED)
         there = ", ".join(repr(clean(column) or "")[:60] for column in columns[:20])
         raise SourceError(
             f"{path} has no column {wanted!r}; its columns are {there or 'none'}",
@@ -109,6 +137,29 @@ def _columns(columns: tuple[str, ...], wanted: str, path: Path) -> dict[str, str
     fields = {field: find_column(columns, *names) for field, names in NAMES.items()}
     named = {field: column for field, column in fields.items() if column not in (None, found)}
     return {"url": found} | {field: column for field, column in named.items() if column}
+
+
+def _not_understood(columns: tuple[str, ...], named: Mapping[str, str]) -> str | None:
+    """Which columns are read and which are not, where some are not.
+
+    >>> _not_understood(("url", "Künstler"), {"url": "url"})
+    'read: url; not understood: Künstler'
+    """
+    read = set(named.values())
+    others = [(clean(column) or "")[:60] for column in columns if column not in read]
+    if not any(others):
+        return None
+    more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+    names = ", ".join(name for name in others[:MOST_NAMED] if name)
+    return f"read: {', '.join(named.values())}; not understood: {names}{more}"
+
+
+def _wrong(text: str, place: str) -> str:
+    """What is wrong with a row that holds no usable address, in a line that names its place."""
+    if text.startswith("("):
+        return text[1:].removesuffix(")")
+    why = "is no http or https address" if "://" in text else "has no http://"
+    return f"{place}: {text[:80]} {why}"
 
 
 def _result(cells: Mapping[str, object], row: Row, query: str, rank: int) -> SearchResult:

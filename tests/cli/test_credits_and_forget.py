@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 
 import cli
-from facegan.core.files import Workspace
+from facegan.core.catalog import Catalog
+from facegan.core.files import Workspace, write_bytes
 from facegan.core.shards import open_index
+from pipeline.credits import write_credits
 from tests.forget_helpers import began, crop, filled, hash_of, kept, result
 
 from .conftest import Run
@@ -98,14 +102,18 @@ def test_credits_of_nothing_are_an_error(
 
 def test_forget_says_what_went_and_who_has_seen_it(facegan: Run, home: Workspace) -> None:
     began(home, "00001-a", open_index(home.shards).selection)
-    (home.runs / "00001-a").mkdir(parents=True)
+    write_bytes(home.runs / "00001-a/plots/scores.png", b"x")
+    write_credits(home)
     done = facegan("forget", URL, "--yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"forgot url {URL}: 1 image with 1 face; 2 files removed",
+        f"forgot url {URL}: 1 image with 1 face",
+        "removed 1 image, 1 face, figures of scores, CREDITS.md, credits.csv",
         "1 address remembered: no later scrape fetches there",
+        "`facegan credits` writes the credits anew",
         "packed the shards anew: 3 images",
         "trained with it, so their models have seen it: 00001-a",
+        "to be rid of these models too, delete data/runs/00001-a",
         "next: facegan train",
     ]
     assert kept(home) == [0, 2, 3]
@@ -126,9 +134,63 @@ def test_without_a_terminal_only_yes_will_do(
 
 
 def test_a_dry_run_shows_and_leaves(home: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    write_credits(home)
+    (home.runs / "00001-a").mkdir(parents=True)
+    began(home, "00001-a", open_index(home.shards).selection)
     assert typed("forget", "img.example", "--dry-run") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "would forget host img.example: 2 images with 2 faces; the host and 3 addresses",
+        *(f"  {result(number).url} (Title-{number})" for number in (1, 3, 5)),
+        "with it goes what was made of pictures: CREDITS.md, credits.csv",
+        "trained with it, so their models have seen it: 00001-a",
+        "to be rid of these models too, delete data/runs/00001-a",
+    ]
+    assert kept(home) == [0, 1, 2, 3]
+
+
+def test_ten_addresses_are_shown_and_all_are_in_json(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    title = "\x1b[2JTitle"
+    private = "https://ada:pa55word@a.example/x.jpg"
+    with Catalog(home.catalog) as catalog:
+        catalog.add_results([result(number, title=title) for number in range(6, 12)])
+        catalog.add_results([replace(result(12), url=private)])
+    assert typed("forget", "artist", "--dry-run") == 0
     said = capsys.readouterr().out
-    assert said == "would forget host img.example: 2 images with 2 faces; 3 addresses\n"
+    assert said.count("\n  https://") == 10
+    assert "  and 3 more: --json names all\n" in said
+    assert "\x1b" not in said
+    assert typed("forget", "artist", "--dry-run", "--json") == 0
+    going = json.loads(capsys.readouterr().out)["result"]["going"]
+    assert len(going) == 13
+    assert going[0] == {"url": result(0).url, "title": "Title-0"}
+    assert going[-1]["url"] == "https://a.example/x.jpg"
+
+
+def test_ctrl_c_at_the_question_changes_nothing_and_says_so(
+    home: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> bool:
+        raise click.Abort
+
+    answer(monkeypatch, "")
+    monkeypatch.setattr(click, "confirm", interrupted)
+    assert typed("forget", URL) == 130
+    assert capsys.readouterr().out == "nothing was changed\n"
+    assert kept(home) == [0, 1, 2, 3]
+
+
+def test_a_mistyped_address_is_an_error_and_can_be_barred(
+    home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typo = URL.replace("picture", "pictrue")
+    assert typed("forget", typo, "--yes") == 3
+    said = capsys.readouterr().err
+    assert f"nothing here came from {typo}; the nearest is {URL}" in said
+    assert "hint: --as url bars it all the same" in said
+    assert typed("forget", typo, "--as", "url", "--yes") == 0
+    assert "1 address remembered" in capsys.readouterr().out
     assert kept(home) == [0, 1, 2, 3]
 
 

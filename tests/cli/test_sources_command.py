@@ -26,6 +26,11 @@ def test_sources_are_listed_with_what_they_need_and_allow(facegan: Run, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_named_source_is_shown_alone(facegan: Run) -> None:
+    document = json.loads(facegan("sources", "commons", "--json").stdout)
+    assert [source["name"] for source in document["result"]["sources"]] == ["commons"]
+
+
 def test_list_fits_the_terminal_and_is_one_line_each_elsewhere(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +98,7 @@ def test_changed_answer_ends_with_code_4_and_is_kept(facegan: Run, tmp_path: Pat
     ("args", "said"),
     [
         (("chekc",), "Did you mean 'check'?"),
+        (("comons",), "Did you mean 'commons'?"),
         (("check", "bin"), "Did you mean 'bing'?"),
         (("check", "folder"), "There are bing, commons, openverse, met"),
         (("check", "--base-url", "http://127.0.0.1:1"), "for one SOURCE"),

@@ -59,6 +59,18 @@ def test_images_without_faces_are_cropped(workspace):
     assert funnel(workspace).next_step == "facegan crop"
 
 
+@pytest.mark.parametrize("reason", ["forgotten", "opted_out"])
+def test_images_that_were_taken_out_wait_for_nothing(workspace, reason):
+    cropped(workspace)
+    with Catalog(workspace.catalog) as catalog:
+        catalog._db.all("UPDATE images SET status = 'rejected', reason = ?", (reason,))
+    assert funnel(workspace).next_step == 'facegan scrape "artist"'
+    with Catalog(workspace.catalog) as catalog:
+        catalog.add_results([SearchResult("v", "q", "bing", 1)])
+        catalog.record_fetch("v", KEPT, "s", ImageRecord("b", "images/b.jpg", 4, 3, 9, "jpeg"))
+    assert funnel(workspace).next_step == "facegan crop"
+
+
 def test_shards_are_stale_when_the_faces_change(workspace):
     index = packed(workspace, "catalog")
     (sha256,) = {member.sha256 for member in index.members}

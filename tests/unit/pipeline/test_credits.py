@@ -61,7 +61,7 @@ def test_each_picture_is_told_once_with_all_that_is_known(workspace):
     rows = {row["sha256"]: row for row in cells(workspace.root)}
     assert set(rows) == {hash_of(number) for number in range(4)}
     one = rows[hash_of(1)]
-    assert one.pop("fetched_at").startswith("20")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", one.pop("fetched_at"))
     assert one == {
         "sha256": hash_of(1),
         "title": "Title-1",
@@ -155,7 +155,8 @@ def test_pictures_of_a_folder_are_not_called_somebodys_copyright(workspace, tmp_
 
 def test_a_drawn_portrait_is_told_in_words(workspace):
     truth = json.dumps({"jaw": 1.0, "box": [1, 2, 3, 4]})
-    tell(workspace, 1, source="portraits", title=truth, url="portrait:7/3?size=64")
+    told = {"source": "portraits", "title": truth, "attribution": None}
+    tell(workspace, 1, **told, url="portrait:7/3?size=64")
     pack(workspace, ShardConfig())
     for shards in (None, workspace.shards):
         report = write_credits(workspace, shards=shards)

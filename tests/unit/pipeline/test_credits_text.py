@@ -81,3 +81,36 @@ def test_long_titles_are_cut_on_the_page_alone():
     credit = Credit("a" * 64, title="x" * 2000)
     assert "x" * 201 not in as_markdown([credit])
     assert "x" * 2000 in as_csv([credit])
+
+
+def lines(*pictures):
+    return [line for line in as_markdown(pictures).splitlines() if line.endswith("aaaa")]
+
+
+LICENCE = "https://l.example/by"
+ONE = Credit("a" * 64, "A hat: 12:30", "Ada", "CC BY", LICENCE, fetched_at="2026-11-21")
+
+
+def test_what_a_source_wants_to_see_stands_alone():
+    wanted = (
+        f"“A hat” by Ada is licensed under CC BY. To view a copy of this license, visit {LICENCE}."
+    )
+    credit = replace(ONE, attribution=wanted, url="https://a.example/x.jpg", query="hats")
+    told = "- “A hat” by Ada is licensed under CC BY, [picture](<https://a.example/x.jpg>), "
+    assert lines(credit) == [told + "a" * 12]
+    assert lines(replace(credit, attribution="Ada.", url=None)) == ["- Ada, aaaaaaaaaaaa"]
+
+
+def test_a_picture_without_such_a_line_is_told_by_title_and_creator():
+    assert lines(ONE) == ["- “A hat: 12:30” by Ada, aaaaaaaaaaaa"]
+
+
+def test_a_licence_is_linked_once_where_its_pictures_share_it():
+    other = replace(ONE, license_url=None)
+    assert as_markdown([ONE, other]).count(f"](<{LICENCE}>)") == 1
+    third = replace(ONE, license_url=f"{LICENCE}/deed")
+    assert as_markdown([ONE, ONE, third]).count(f"[licence](<{LICENCE}>)") == 2
+
+
+def test_a_long_attribution_is_whole():
+    assert "x" * 1500 in as_markdown([replace(ONE, attribution="x" * 1500)])

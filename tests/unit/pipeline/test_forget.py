@@ -8,8 +8,10 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError
 from facegan.core.files import Workspace, sha256_of, write_bytes
 from facegan.core.shards import Entry, open_index, write_shards
-from pipeline.config import ScrapeConfig, ShardConfig
+from pipeline.config import CropConfig, ScrapeConfig, ShardConfig
 from pipeline.credits_text import as_csv
+from pipeline.crop_stage import crop as crop_stage
+from pipeline.executors import Serial
 from pipeline.forget import forget, plan_forget
 from pipeline.gallery import Gallery
 from pipeline.pack import pack, record
@@ -101,10 +103,14 @@ def test_landmarks_and_boxes_go_from_the_catalog(workspace):
 def test_what_was_made_of_real_faces_goes_and_no_more(workspace):
     for name in (*DERIVED, *STAYS):
         write_bytes(workspace.root / name, OURS.get(name, b"x"))
+    kinds = ("cache", "answers of sources", "figures of scores", "CREDITS.md", "credits.csv")
+    assert plan_forget(result(1).url, workspace).also == kinds
     report = forget(result(1).url, workspace)
     assert [name for name in DERIVED if (workspace.root / name).exists()] == []
     assert [name for name in STAYS if not (workspace.root / name).exists()] == []
     assert report.files == 2 + len(DERIVED)
+    made = dict(zip(kinds, (3, 2, 2, 1, 1), strict=True))
+    assert report.removed == {"images": 1, "faces": 1} | made
 
 
 def test_links_are_not_followed_out_of_the_workspace(workspace, tmp_path):
@@ -159,13 +165,21 @@ def test_a_query_goes_but_for_what_another_one_has_found(tmp_path):
 
 
 def test_without_a_face_left_the_shards_go(workspace):
-    report = forget("artist", workspace)
-    assert (report.shards, report.shard_images) == ("removed", 0)
+    told = []
+    report = forget("artist", workspace, listener=told.append)
+    assert (report.shards, report.shard_images, told) == ("removed", 0, [])
     assert list(workspace.shards.iterdir()) == []
     with Catalog(workspace.catalog) as catalog:
         assert catalog.rows("shards") == 0
     pngs = [crop(number) for number in range(4)]
     assert not any(png in bytes_in(workspace) for png in pngs)
+
+
+def test_a_crop_of_nothing_but_taken_out_pictures_says_so(workspace):
+    forget("artist", workspace)
+    with pytest.raises(NothingProducedError, match="all 4 images were taken out") as caught:
+        crop_stage(CropConfig(detector="haar"), workspace, executor=Serial())
+    assert caught.value.hint == 'facegan scrape "artist"'
 
 
 # the shards
@@ -182,7 +196,7 @@ def test_shards_are_packed_with_the_settings_that_they_had(workspace):
 
 def test_shards_that_hold_none_of_it_are_left_alone(workspace):
     before = {path: path.stat().st_mtime_ns for path in workspace.shards.iterdir()}
-    report = forget("https://nowhere.example/x.jpg", workspace)
+    report = forget("https://nowhere.example/x.jpg", workspace, kind="url")
     assert (report.shards, report.shard_images, report.files) == (None, 4, 0)
     assert {path: path.stat().st_mtime_ns for path in workspace.shards.iterdir()} == before
 

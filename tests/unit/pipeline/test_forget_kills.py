@@ -58,8 +58,8 @@ def killed(workspace, after):
         patch.setattr(Path, "unlink", step(Path.unlink))
         patch.setattr(files, "write_json", step(files.write_json))
         patch.setattr(shards, "_remove_others", step(shards._remove_others))
-        for name in ("pack", "_made_of_images"):
-            patch.setattr(forget_module, name, step(getattr(forget_module, name)))
+        patch.setattr(Path, "rmdir", step(Path.rmdir))
+        patch.setattr(forget_module, "pack", step(forget_module.pack))
         patch.setattr(forget_module.TakingOut, "finish", step(forget_module.TakingOut.finish))
         try:
             forget(hash_of(1), workspace)

@@ -73,5 +73,5 @@ def test_what_an_earlier_facegan_removed_leaves_the_file_too(made, tmp_path):
         db.commit()
     db.close()
     assert b"Ada's nose" in workspace.catalog.read_bytes()
-    forget("https://nowhere.example/x.jpg", workspace)
+    forget("https://nowhere.example/x.jpg", workspace, kind="url")
     assert b"Ada's nose" not in bytes_in(workspace)

@@ -8,11 +8,11 @@ import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ConfigError, WorkspaceError
-from facegan.core.files import Workspace
+from facegan.core.files import Workspace, sha256_of
 from facegan.core.lock import exclusive
 from pipeline.forget import forget, plan_forget
 from pipeline.forget_target import kind_of
-from tests.forget_helpers import filled, hash_of, kept, result
+from tests.forget_helpers import crop, filled, hash_of, kept, result
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,14 @@ def workspace(made, tmp_path):
 
 def test_kinds_are_told_by_their_shape():
     shapes = {
-        "url": ("http://a.example/x y", "FILE:///x", "portrait:0/1?size=64"),
+        "url": (
+            "http://a.example/x y",
+            "FILE:///x",
+            "portrait:0/1?size=64",
+            "a.example/x.jpg",
+            "localhost:8000/x",
+            "[::1]:8000/x",
+        ),
         "host": (
             "a.example",
             "127.0.0.1:8000",
@@ -36,8 +43,8 @@ def test_kinds_are_told_by_their_shape():
             "m\u00fcller.example",
             "a.example.",
         ),
-        "sha256": ("4F2a0c11", "a" * 64),
-        "query": ("artist", "a.example/x.jpg", "4f2a0c1", "a" * 65, "mr bean", "localhost"),
+        "sha256": ("4F2a0c11", "a" * 64, f"images/aa/{'a' * 64}.jpg", f"./my.data/{'a' * 64}.png"),
+        "query": ("artist", "AC/DC", "a b.c/d", "4f2a0c1", "a" * 65, "mr bean", "localhost"),
     }
     for kind, texts in shapes.items():
         assert {text: kind_of(text) for text in texts} == dict.fromkeys(texts, kind)
@@ -68,13 +75,58 @@ def test_what_cannot_be_meant_is_refused_in_words(workspace):
 def test_a_host_told_by_its_shape_must_be_one_of_here(workspace):
     assert plan_forget("img.example", workspace).images == 2
     assert plan_forget("pages.example", workspace).images == 4
-    for text in ("ada.jpg", "127.0.0.1:8000", "limg.example"):
+    for text in ("ada.jpg", "127.0.0.1", "limg.example"):
         with pytest.raises(WorkspaceError, match=f"nothing here came from {text}") as caught:
             forget(text, workspace)
         assert "--as host bars it" in caught.value.hint
         assert plan_forget(text, workspace, kind="host").images == 0
     with Catalog(workspace.catalog) as catalog:
         assert not catalog.is_forgotten_address("https://ada.jpg/x")
+
+
+def test_an_address_told_by_its_shape_must_be_one_of_here(workspace):
+    typed = result(2).url.replace("picture", "pictrue")
+    far = "https://2.exmaple/picture.jpg"
+    for text in (typed, typed.removeprefix("https://"), far):
+        with pytest.raises(WorkspaceError, match=f"nothing here came from {text}") as caught:
+            forget(text, workspace)
+        assert f"the nearest is {result(2).url}" in caught.value.message
+        assert "--as url bars it" in caught.value.hint
+    with Catalog(workspace.catalog) as catalog:
+        assert not catalog.is_forgotten_address(typed)
+    assert forget(typed, workspace, kind="url").plan.barred == 1
+    assert forget(typed, workspace).plan.images == 0  # known by now
+    with Catalog(workspace.catalog) as catalog:
+        assert catalog.is_forgotten_address(typed)
+    with pytest.raises(ConfigError, match="is no address"):
+        forget("ada.jpg", workspace, kind="url")
+
+
+def test_what_went_may_be_named_again(workspace):
+    for text in ("https://pages.example/2", "pages.example"):
+        assert forget(text, workspace).plan.images > 0
+        assert forget(text, workspace).plan.images == 0
+
+
+def test_an_address_needs_no_scheme(workspace):
+    plan = plan_forget("2.example/picture.jpg", workspace)
+    assert (plan.target.value, plan.images) == (result(2).url, 1)
+
+
+@pytest.mark.parametrize("text", ["2.example:8000", "[::1]:80", "http://2.example:80/x"])
+def test_a_port_is_refused_as_all_of_the_host_would_go(workspace, text):
+    with pytest.raises(ConfigError, match="ports are not told apart") as caught:
+        forget(text, workspace, kind=None if "/" not in text else "host")
+    assert caught.value.hint.startswith("facegan forget ")
+    assert kept(workspace) == [0, 1, 2, 3]
+
+
+def test_a_path_of_the_workspace_is_its_hash(workspace):
+    path = next(workspace.images.glob(f"*/{hash_of(2)}.*"))
+    for text in (str(path), path.relative_to(workspace.root).as_posix()):
+        assert plan_forget(text, workspace).target.value == hash_of(2)
+    (face,) = [one for one in workspace.faces.glob("*/*") if one.stem == sha256_of(crop(2))]
+    assert plan_forget(str(face), workspace).images == 1
 
 
 def test_a_whole_domain_of_hosts_is_never_barred(workspace):

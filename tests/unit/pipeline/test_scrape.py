@@ -67,7 +67,7 @@ def test_call_with_enough_images_asks_nobody(workspace):
         report = scrape(settings(gallery, limit=5), workspace, listener=events.append)
         assert gallery.requests.total() == 0
     assert report.tally.total == 0
-    assert events == [Note("scrape", "5 images of 'artist' are here: nothing to do")]
+    assert events == [Note("scrape", "5 images of 'artist' from bing are here: nothing to do")]
 
 
 def test_higher_limit_goes_on(workspace):

@@ -10,6 +10,7 @@ from pipeline.http import Transport
 from pipeline.scrape import scrape_all
 from tests import servers
 from tests.scrape_helpers import check_consistent, fetches, rows, settings
+from tests.sources_servers import Service
 
 
 @pytest.fixture
@@ -64,13 +65,30 @@ def test_search_that_fails_does_not_stop_the_others_and_is_told(workspace):
     assert [report.images for report in others] == [3, 2]
     assert "cannot reach 127.0.0.1:9" in first.error
     assert first.as_dict()["error"] == first.error
+    assert (first.trouble, first.failed) == ("unreachable", True)
+    assert [(report.trouble, report.failed) for report in others] == [(None, False)] * 2
     assert Note("scrape", f"'poet' from bing: {first.error}", warning=True) in events
+
+
+def test_address_in_the_warning_of_a_failed_search_is_short(workspace):
+    events = []
+    with Gallery(servers.pictures(1)) as gallery, Service({}) as service:
+        service.say(b"gone", 404)
+        host = (service.host,)
+        failing = ScrapeConfig("poet", base_url=service.base_url, allow_hosts=host, retries=0)
+        reports = scrape_all([failing, *two(gallery)], workspace, listener=events.append)
+    (warning,) = [event.text for event in events if isinstance(event, Note) and event.warning]
+    assert "?…" in warning
+    assert "q=poet" in reports[0].error
+    assert "q=poet" not in warning
+    assert reports[0].trouble == "HTTP 404"
 
 
 def test_search_that_finds_nothing_does_not_stop_the_others(workspace):
     with Gallery({}) as gallery:
         nothing, drawn = scrape_all(two(gallery), workspace)
     assert nothing.error == "bing has no image for 'artist'"
+    assert (nothing.trouble, nothing.failed) == ("nothing found", False)
     assert (drawn.images, drawn.error) == (2, None)
 
 

@@ -123,6 +123,23 @@ def test_a_licences_own_name_leads_to_what_it_allows(wrong, meant):
     assert problem.endswith(f"; did you mean {meant}?")
 
 
+@pytest.mark.parametrize("source", ["urls", "folder", "portraits"])
+def test_a_licence_is_not_asked_of_what_does_not_search(tmp_path, source):
+    (tmp_path / "list.txt").write_text("https://a.example/1.jpg")
+    there = {"folder": tmp_path, "list_file": tmp_path / "list.txt"}
+    config = ScrapeConfig("a", source=source, **there)
+    assert config.problems() == []
+    with pytest.raises(ConfigError) as caught:
+        dataclasses.replace(config, license="public").validate()
+    assert str(caught.value) == f"--license is public: the source {source} cannot be asked for it"
+    assert f"leave {source} out of --source" in caught.value.hint
+
+
+@pytest.mark.parametrize("source", ["bing", "commons", "openverse", "met"])
+def test_a_licence_is_asked_of_what_searches(source):
+    assert ScrapeConfig("a", source=source, license="share").problems() == []
+
+
 def test_a_source_that_lacks_its_option_is_hinted_at():
     for source, words in (("urls", "--list addresses.txt"), ("folder", "--folder ~/Pictures")):
         with pytest.raises(ConfigError) as caught:

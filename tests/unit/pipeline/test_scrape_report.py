@@ -2,8 +2,20 @@ from collections import Counter
 
 import pytest
 
+from facegan.core.errors import (
+    BlockedError,
+    NothingProducedError,
+    RateLimitedError,
+    SourceError,
+)
 from facegan.core.records import Status, Tally
-from pipeline.scrape_report import ScrapeReport, figures, nothing
+from pipeline.scrape_report import (
+    ScrapeReport,
+    figures,
+    in_short,
+    nothing,
+    with_short_addresses,
+)
 
 KEPT, REJECTED, FAILED = (Status.KEPT, ""), Status.REJECTED, Status.FAILED
 
@@ -52,3 +64,38 @@ def test_search_without_an_image_says_why(tally, code, said):
     error = nothing(report(tally))
     assert error.exit_code == code
     assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("forgotten", "said"),
+    [
+        (3, "all 3 results of 'artist' were taken out with `facegan forget`"),
+        (1, "the only result of 'artist' was taken out with `facegan forget`"),
+    ],
+)
+def test_search_whose_results_are_all_forgotten_says_so(forgotten, said):
+    error = nothing(report(Tally(), forgotten=forgotten))
+    assert (str(error), error.exit_code) == (said, 7)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (NothingProducedError("bing has no image for 'ada'"), "nothing found"),
+        (RateLimitedError("busy", status=429), "rate limited"),
+        (BlockedError("refuses", status=403), "blocked"),
+        (SourceError("a.example answers with HTTP 404", status=404), "HTTP 404"),
+        (SourceError("cannot reach a.example: Connection refused"), "unreachable"),
+        (SourceError("not as expected", status=200), "failed"),
+    ],
+)
+def test_trouble_has_one_or_two_words_for_a_table(error, words):
+    assert in_short(error) == words
+
+
+def test_addresses_in_a_sentence_lose_what_they_ask():
+    long = "https://a.example/api?" + "q=ada&" * 70
+    said = with_short_addresses(f"a.example answers with HTTP 500 ({long}), twice: {long}, then.")
+    short = "https://a.example/api?…"
+    assert said == f"a.example answers with HTTP 500 ({short}), twice: {short}, then."
+    assert with_short_addresses("is it http://a.example/b.jpg?") == "is it http://a.example/b.jpg?"

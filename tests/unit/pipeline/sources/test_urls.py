@@ -95,10 +95,11 @@ def test_a_line_of_ten_megabytes_costs_one_result(tmp_path):
         assert (len(some), some[0], some[2]) == (3, B, B)
 
 
-def test_an_empty_list_gives_nothing(tmp_path):
+def test_an_empty_list_is_said_to_hold_no_address(tmp_path):
     for name in ("list.txt", "list.jsonl", "list.csv"):
-        assert urls(tmp_path, b"", name=name) == []
-        assert urls(tmp_path, b" \n", name=name) == []
+        for data in (b"", b" \n"):
+            with pytest.raises(SourceError, match=r"holds no address$"):
+                urls(tmp_path, data, name=name)
 
 
 # columns
@@ -225,7 +226,7 @@ def test_an_address_with_a_password_is_refused_and_kept_nowhere(tmp_path):
     assert first.url == "(line 2: an address with a name or a password is not for everybody)"
     assert (second.url, second.page_url) == (B, "https://a.example/x.jpg")
     assert "pa55" not in repr((first, second))
-    (alone,) = found(tmp_path, f"{private}\n")
+    alone, _ = found(tmp_path, f"{private}\n{B}\n")
     assert alone.url.startswith("(line 1: an address with")
     with Transport(ScrapeConfig("mine")) as transport:
         outcome = UrlsSource(ScrapeConfig("mine"), transport).fetch(first)

@@ -1,0 +1,200 @@
+"""`facegan scrape` as somebody types it who uses it for the first time."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from facegan.commands._chain import Step
+from facegan.commands._session import Result, Session
+from pipeline.config import ScrapeConfig
+from pipeline.gallery import Gallery
+from tests import servers
+
+Typed = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """Run `facegan ARGS` in an empty folder: exit code, stdout and stderr."""
+    import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FACEGAN_CONTACT", raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    # What `facegan run` looks at first needs torch.
+    monkeypatch.setattr("facegan.commands.run._check", lambda _: None)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(args)
+        told = capsys.readouterr()
+        code = left.value.code
+        return (code if isinstance(code, int) else 0), told.out, told.err
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("line", "said", "hint"),
+    [
+        (
+            ("scrape", "my family", "--list", "a.txt"),
+            "--list is for --source urls, not for bing",
+            "facegan scrape 'my family' --source urls --list a.txt",
+        ),
+        (
+            ("scrape", "fam", "--source", "bing,met", "--folder", "."),
+            "--folder is for --source folder, not for bing, met",
+            "facegan scrape fam --source folder --folder .",
+        ),
+        (
+            ("run", "fam", "--folder", "."),
+            "--folder is for --source folder, not for bing",
+            "facegan scrape fam --source folder --folder .",
+        ),
+        (
+            ("scrape", "ada", "painter"),
+            "2 search terms are given: 'ada', 'painter'",
+            'put it in quotes: facegan scrape "ada painter"',
+        ),
+        (
+            ("scrape", "ada", "--source", "bing,", "commons"),
+            "the names of sources stand without blanks",
+            "write bing,commons",
+        ),
+        (
+            ("scrape", "a", "--source", "bing,commons", "--base-url", "http://127.0.0.1:9"),
+            "--base-url is for one source, not for bing, commons",
+            "--source bing",
+        ),
+        (
+            ("scrape", "a", "--source", "bing,portraits", "--license", "public"),
+            "--license is public: the source portraits cannot be asked for it",
+            "leave portraits out of --source",
+        ),
+        (("scrape", "--queries", "gone.txt"), "--queries is 'gone.txt': there is no such", ""),
+    ],
+)
+def test_line_that_cannot_be_meant_asks_nobody_and_says_what_to_type(
+    typed: Typed, tmp_path: Path, line: tuple[str, ...], said: str, hint: str
+) -> None:
+    code, out, err = typed(*line)
+    assert (code, out) == (2, "")
+    assert said in err
+    assert hint in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_list_of_the_settings_file_waits_for_its_source(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "facegan.toml").write_text('[scrape]\nlist_file = "a.txt"\n')
+    code, _, err = typed("scrape", "drawn", "--source", "portraits", "--dry-run")
+    assert code == 0, err
+
+
+def test_queries_that_are_no_text_are_said(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "terms").write_bytes(b"\xff\xfe\x00\xd8")
+    code, _, err = typed("scrape", "--queries", "terms")
+    assert code == 2
+    assert "--queries is 'terms': it is no text in UTF-8" in err
+    assert "codec" not in err
+
+
+def test_one_search_tells_that_its_source_has_no_more(typed: Typed) -> None:
+    with Gallery(servers.pictures(1)) as gallery:
+        own = ("--base-url", gallery.base_url, "--allow-host", gallery.host)
+        code, out, _ = typed("scrape", "ada", *own)
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0].startswith("kept 1; 1 new result in ")
+    assert lines[1:3] == [
+        '1 image for "ada" in data/images',
+        "bing has no more: 1 of the 1000 asked for",
+    ]
+
+
+def test_failed_source_beside_another_is_one_word_and_code_4(typed: Typed) -> None:
+    line = ("scrape", "ada", "--source", "portraits,bing", "--limit", "1", "--retries", "0")
+    own = ("--base-url", "http://127.0.0.1:9", "--allow-host", "127.0.0.1:9")
+    code, out, err = typed(*line, *own)
+    assert code == 4
+    head, drawn, failed = out.splitlines()[:3]
+    assert head.endswith("  ended")
+    assert drawn.split()[:3] == ["ada", "portraits", "1"]
+    assert failed.endswith("  unreachable")
+    assert err.count("cannot reach 127.0.0.1:9") == 1
+    code, out, _ = typed(*line, *own, "--json")
+    document = json.loads(out)
+    assert (code, document["ok"]) == (4, False)
+    assert [search["trouble"] for search in document["result"]["searches"]] == [
+        None,
+        "unreachable",
+    ]
+
+
+def test_chain_goes_on_with_what_the_other_sources_gave(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def ran(_session: Session, step: Step, *_: object) -> Result:
+        done.append(step.name)
+        return Result({"run": "00001"}, (), exit_code=4 if step.name == "scrape" else 0)
+
+    monkeypatch.setattr("facegan.commands._chain._run", ran)
+    assert typed("run", "ada", "--source", "portraits,bing")[0] == 0
+    assert done == ["scrape", "crop", "train", "sample", "score"]
+
+
+def test_terms_may_come_out_of_a_pipe(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[ScrapeConfig] = []
+
+    def scraped(configs: list[ScrapeConfig], *_: object, **__: object) -> tuple[()]:
+        asked.extend(configs)
+        return ()
+
+    monkeypatch.setattr("pipeline.scrape.scrape_all", scraped)
+    os.mkfifo(tmp_path / "terms")
+    writer = threading.Thread(
+        target=(tmp_path / "terms").write_text, args=("ada\nbea\n",), daemon=True
+    )
+    writer.start()
+    typed("scrape", "--queries", "terms")
+    writer.join(10)
+    assert [config.query for config in asked] == ["ada", "bea"]
+
+
+def test_commons_without_a_contact_is_warned_of_once(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.scrape.scrape_all", lambda *_, **__: ())
+    (Path("terms.txt")).write_text("ada\nbea\n")
+    line = ("scrape", "--queries", "terms.txt", "--source", "commons,bing")
+    assert typed(*line)[2].count("Wikimedia asks programs for a contact") == 1
+    assert "Wikimedia" not in typed(*line, "--contact", "me@example.org")[2]
+    assert "Wikimedia" not in typed("scrape", "ada")[2]
+
+
+def test_status_counts_what_waits(typed: Typed, tmp_path: Path) -> None:
+    from facegan.core.catalog import Catalog
+    from facegan.core.files import Workspace
+    from facegan.core.records import Outcome, Reason, SearchResult, Status
+
+    workspace = Workspace(tmp_path / "data")
+    workspace.create()
+    fates = {"b": Reason.STOPPED, "c": Reason.TIMEOUT}
+    with Catalog(workspace.catalog) as catalog:
+        catalog.add_results([SearchResult(url, "ada", "bing", 0) for url in "abcd"])
+        for url, reason in fates.items():
+            catalog.record_fetch(url, Outcome(Status.FAILED, reason), "config")
+    _, out, _ = typed("status")
+    assert out.splitlines()[0] == "results        4  kept 0, failed 1 (timeout 1), 3 waiting"

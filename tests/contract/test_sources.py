@@ -116,10 +116,15 @@ def test_address_of_another_kind_is_rejected_and_opens_nothing(source, url):
     assert outcome.status is Status.REJECTED
 
 
-@pytest.mark.parametrize("name", [name for name in SOURCES if name != "portraits"])
+@pytest.mark.parametrize("name", [name for name in SOURCES if name not in {"portraits", "urls"}])
 def test_source_without_pictures_has_no_results(name, tmp_path):
     with ExitStack() as stack:
         assert list(opened(name, tmp_path, {}, stack).search("a")) == []
+
+
+def test_list_without_addresses_is_an_error_for_it_may_be_the_wrong_file(tmp_path):
+    with ExitStack() as stack, pytest.raises(SourceError, match="holds no address"):
+        list(opened("urls", tmp_path, {}, stack).search("a"))
 
 
 # A service that answers with anything

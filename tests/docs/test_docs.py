@@ -58,6 +58,7 @@ def test_pages_show_commands() -> None:
     assert len(commands()) >= 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("body", [body for kind, mark, body in blocks() if mark and kind == "sh"])
 def test_marked_shell_blocks_run(body: str, tmp_path: Path) -> None:
     folder = Path(sys.executable).parent

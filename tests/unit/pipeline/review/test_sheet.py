@@ -11,7 +11,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.files import Workspace
 from facegan.core.records import Reason, Status
-from pipeline.forget import OF_REAL_FACES
+from pipeline.forget_files import made_of_images
 from pipeline.review.sheet import captions, draw_sheet, write_sheets
 from tests.review_helpers import face_of
 
@@ -79,6 +79,6 @@ def test_sheets_of_nothing_are_refused(tmp_path):
 
 def test_forget_knows_what_shows_faces_here(workspace):
     write_sheets(workspace)
-    shown = {path for pattern in OF_REAL_FACES for path in workspace.root.glob(pattern)}
+    shown = {path for paths in made_of_images(workspace).values() for path in paths}
     assert workspace.root / "cache/thumbs" in shown
     assert set((workspace.root / "review").iterdir()) <= shown

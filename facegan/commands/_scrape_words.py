@@ -46,9 +46,9 @@ def refuse_what_does_not_fit(
     from pipeline.sources.check import CHECKED
 
     typed = click.get_current_context().get_parameter_source
-    for name, option, source in (("list_file", "list", "urls"), ("folder", "folder", "folder")):
-        if typed(name) == ParameterSource.COMMANDLINE and source not in sources:
-            path = str(settings[name])
+    for option, source in (("list", "urls"), ("folder", "folder")):
+        if typed(option) == ParameterSource.COMMANDLINE and source not in sources:
+            path = str(settings[option])
             line = ("facegan", "scrape", term, "--source", source, f"--{option}", path)
             text = f"--{option} is for --source {source}, not for {', '.join(sources)}"
             raise ConfigError(text, hint=shlex.join(line))

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     group="Search", help="File with one search term a line, # for remarks.",
 )  # fmt: skip
 @option(
-    "--source", "sources", type=NAMES, default="bing", group="Search",
+    "--source", type=NAMES, default="bing", group="Search",
     help="One or more with commas: bing, commons, openverse, met, urls, folder, portraits.",
 )  # fmt: skip
 @option(
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     help="Directory of the source folder.",
 )  # fmt: skip
 @option(
-    "--list", "list_file", type=click.Path(path_type=Path, dir_okay=False), default=None,
+    "--list", type=click.Path(path_type=Path, dir_okay=False), default=None,
     group="Search", help="Addresses of the source urls: text, CSV or Parquet.",
 )  # fmt: skip
 @option("--url-column", default="url", group="Search", help="Of CSV or Parquet: the addresses.")
@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 @option("--portrait", is_flag=True, group="Filters", help="Ask for head and shoulders instead.")
 @option("--photo/--any-kind", default=True, group="Filters", help="Ask for photographs alone.")
 @option(
-    "--min-size", "min_size_px", type=int, default=32, metavar="PX", group="Filters",
+    "--min-size", type=int, default=32, metavar="PX", group="Filters",
     help="Of the shorter side; asked for where the source can, then judged.",
 )  # fmt: skip
 @option(
@@ -108,7 +108,7 @@ def command(
     session: Session,
     words: tuple[str, ...],
     queries: Path | None,
-    sources: tuple[str, ...],
+    source: tuple[str, ...],
     **settings: Any,
 ) -> Result:
     """Gather images for QUERY, each with the page, title, creator and licence that its source told.
@@ -119,12 +119,13 @@ def command(
     """
     from pipeline.config import ScrapeConfig
 
-    terms = search_terms(one_query(words, sources), queries)
-    refuse_what_does_not_fit(terms[0], sources, settings)
+    terms = search_terms(one_query(words, source), queries)
+    refuse_what_does_not_fit(terms[0], source, settings)
+    settings |= {"list_file": settings.pop("list"), "min_size_px": settings.pop("min_size")}
     configs = [
-        ScrapeConfig(query=term, source=source, **settings).validate()
+        ScrapeConfig(query=term, source=name, **settings).validate()
         for term in terms
-        for source in sources
+        for name in source
     ]
     if session.dry_run:
         return _plan(session, configs)

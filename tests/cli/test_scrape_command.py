@@ -94,7 +94,7 @@ def test_line_that_cannot_be_meant_asks_nobody_and_says_what_to_type(
 
 
 def test_list_of_the_settings_file_waits_for_its_source(typed: Typed, tmp_path: Path) -> None:
-    (tmp_path / "facegan.toml").write_text('[scrape]\nlist_file = "a.txt"\n')
+    (tmp_path / "facegan.toml").write_text('[scrape]\nlist = "a.txt"\n')
     code, _, err = typed("scrape", "drawn", "--source", "portraits", "--dry-run")
     assert code == 0, err
 
@@ -198,3 +198,15 @@ def test_status_counts_what_waits(typed: Typed, tmp_path: Path) -> None:
             catalog.record_fetch(url, Outcome(Status.FAILED, reason), "config")
     _, out, _ = typed("status")
     assert out.splitlines()[0] == "results        4  kept 0, failed 1 (timeout 1), 3 waiting"
+
+
+def test_settings_in_the_file_are_called_as_the_options(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("http://127.0.0.1:9/a.jpg\n")
+    (tmp_path / "facegan.toml").write_text(
+        '[scrape]\nsource = "urls,portraits"\nlist = "a.txt"\nmin-size = 99\nlimit = 3\n'
+    )
+    code, out, err = typed("scrape", "mine", "--dry-run", "--json")
+    assert code == 0, err
+    searches = [search["settings"] for search in json.loads(out)["result"]["searches"]]
+    assert [search["source"] for search in searches] == ["urls", "portraits"]
+    assert {(s["list_file"], s["min_size_px"], s["limit"]) for s in searches} == {("a.txt", 99, 3)}

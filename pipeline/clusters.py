@@ -66,7 +66,7 @@ def leaders(looks: Looks, chosen: Iterable[int]) -> dict[int, int]:
     """Find the face that each one is a copy of.
 
     Two faces are copies where their crops look alike, or where their images do and they lie at the
-    same place in them. Two faces of one image are none unless they overlap.
+    same place in them; both may be mirrored. Two faces of one image are none unless they overlap.
 
     Args:
         looks: of the faces, the best first.
@@ -80,8 +80,8 @@ def leaders(looks: Looks, chosen: Iterable[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     for at in chosen:
         candidates = [
-            *(best for best in by_crop.leaders(at) if _may_be_one(looks, best, at)),
-            *(best for best in by_image.leaders(at) if _same_place(looks, best, at)),
+            *(best for best, _ in by_crop.leaders(at) if _may_be_one(looks, best, at)),
+            *(best for best, over in by_image.leaders(at) if _same_place(looks, best, at, over)),
         ]
         found[at] = min(candidates, default=at)
         if found[at] == at:
@@ -96,15 +96,16 @@ class _Shelf:
     def __init__(self, likeness: Likeness, picture_of: Ints) -> None:
         self._place = likeness.first[picture_of].tolist()
         self._near = likeness.near()
-        self._leaders: defaultdict[int, list[int]] = defaultdict(list)
+        self._leaders: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
 
-    def leaders(self, at: int) -> Sequence[int]:
+    def leaders(self, at: int) -> Sequence[tuple[int, bool]]:
+        """Those that look like a face, and whether it is their mirror images that do."""
         return self._leaders.get(self._place[at], ())
 
     def add(self, at: int) -> None:
         place = self._place[at]
-        for near in (place, *self._near.get(place, ())):
-            self._leaders[near].append(at)
+        for near, mirrored in ((place, False), *self._near.get(place, ())):
+            self._leaders[near].append((at, mirrored))
 
 
 def _may_be_one(looks: Looks, one: int, other: int) -> bool:
@@ -112,11 +113,13 @@ def _may_be_one(looks: Looks, one: int, other: int) -> bool:
     return looks.image_of[one] != looks.image_of[other] or _same_place(looks, one, other)
 
 
-def _same_place(looks: Looks, one: int, other: int) -> bool:
+def _same_place(looks: Looks, one: int, other: int, mirrored: bool = False) -> bool:
     """Whether two faces lie at the same place, as shares of their images' sides."""
     first, second = (_relative(looks.faces[at], looks.sizes) for at in (one, other))
     if looks.image_of[one] == looks.image_of[other]:
         first, second = looks.faces[one].box, looks.faces[other].box
+    elif mirrored and first is not None:
+        first = Box(1 - first.right, first.top, 1 - first.left, first.bottom)
     return first is not None and second is not None and first.iou(second) > SAME_PLACE_IOU
 
 

@@ -1,12 +1,16 @@
 """Near duplicates: pictures that look alike, by perceptual hashes.
 
-A hash has two parts. The first is pHash's 64 bits, which a search finds neighbours by. They do not
-do alone: aligned faces are alike, and of 1,200 faces of different people 1,365 pairs differ in 6 of
-these bits or fewer. So 256 finer bits must agree as well. At the default of 8 (and 24 finer) bits
-none of those 719,400 pairs is joined, by their crops or by their images; copies of an image that
-were compressed, resized, brightened, marked or made grey are found by their images in 94 to 100 of
-100 cases. Copies that were trimmed or turned look different as images; by their crops, which go by
-eyes and mouth as found anew, 4 to 57 of 100 are found; mirror images never.
+A hash has three parts. The first is pHash's 64 bits, which a search finds neighbours by. They do
+not do alone: aligned faces are alike, and of 1,200 faces of different people 1,365 pairs differ in
+6 of these bits or fewer. So 256 finer bits must agree as well. The last part is pHash of the mirror
+image, whose finer bits follow from those of the picture: a mirrored copy is a copy too, for
+training mirrors at random.
+
+At the default of 8 (and 24 finer) bits none of those 719,400 pairs is joined, by their crops or by
+their images, mirrored or not; copies of an image that were compressed, resized, brightened, marked
+or made grey are found by their images in 94 to 100 of 100 cases, mirrored ones in as many. Copies
+that were trimmed or turned look different as images; by their crops, which go by eyes and mouth as
+found anew, 4 to 57 of 100 are found.
 
 References:
     C. Zauner: Implementation and Benchmarking of Perceptual Image Hash Functions, 2010 (pHash, as
@@ -34,6 +38,8 @@ FINE_SIDE = 16
 """Frequencies in each direction of which the finer part keeps the signs."""
 FLAT_LEVELS = 2.0
 """Standard deviation of a picture's levels below which it shows nothing."""
+ODD = np.uint64(0x5555555555555555)
+"""Of the finer bits those of odd horizontal frequencies, whose signs a mirror turns round."""
 FINE_PER_BIT = 3
 """Finer bits that may differ for each of the 64 that may."""
 IMAGE_BITS = 8
@@ -42,11 +48,14 @@ IMAGE_BITS = 8
 BANDS, BAND_BITS = 4, 16
 AT_ONCE = 1_000_000
 """Candidates that are compared together: bounds the memory."""
-DIGITS = (64 + FINE_SIDE**2) // 4
+FINER = slice(1, -1)
+"""Where the finer bits stand among the words of a hash."""
+DIGITS = (2 * 64 + FINE_SIDE**2) // 4
 
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 Keys = NDArray[np.uint32]
+Bools = NDArray[np.bool_]
 
 
 def phash(image: Pixels) -> str:
@@ -56,7 +65,8 @@ def phash(image: Pixels) -> str:
         image: (H, W, 3) uint8 in [0, 255], RGB.
 
     Returns:
-        80 hexadecimal digits: 16 of pHash, 64 of the finer part; all 0 where it shows nothing.
+        96 hexadecimal digits: 16 of pHash, 64 of the finer part, 16 of the mirror image's pHash;
+        all 0 where the picture shows nothing.
     """
     small = cv2.resize(image, (FINE_PX, FINE_PX), interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
@@ -65,8 +75,12 @@ def phash(image: Pixels) -> str:
     coarse = cv2.resize(grey, (PHASH_PX, PHASH_PX), interpolation=cv2.INTER_AREA)
     waves = cv2.dct(grey.astype(np.float32))[:FINE_SIDE, :FINE_SIDE]
     waves[0, 0] = 0
-    signs = np.packbits(waves > 0)
-    return np.asarray(cv2.img_hash.pHash(coarse), np.uint8).tobytes().hex() + signs.tobytes().hex()
+    signs = np.packbits(waves > 0).tobytes().hex()
+    return _coarse_hash(coarse) + signs + _coarse_hash(cv2.flip(coarse, 1))
+
+
+def _coarse_hash(image: cv2.typing.MatLike) -> str:
+    return np.asarray(cv2.img_hash.pHash(image), np.uint8).tobytes().hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +92,8 @@ class Likeness:
     one: Ints
     other: Ints
     """Pairs of such first pictures whose hashes are near each other."""
+    mirrored: Bools
+    """For each pair whether one is near the other's mirror image."""
 
     @property
     def edges(self) -> Iterator[tuple[Ints, Ints]]:
@@ -85,12 +101,13 @@ class Likeness:
         yield np.arange(len(self.first)), self.first
         yield self.one, self.other
 
-    def near(self) -> dict[int, list[int]]:
-        """For a first picture, the others that are near it; nothing where there is none."""
-        found: defaultdict[int, list[int]] = defaultdict(list)
-        for one, other in zip(self.one.tolist(), self.other.tolist(), strict=True):
-            found[one].append(other)
-            found[other].append(one)
+    def near(self) -> dict[int, list[tuple[int, bool]]]:
+        """For a first picture, the others that are near it, and whether mirrored."""
+        found: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+        pairs = zip(self.one.tolist(), self.other.tolist(), self.mirrored.tolist(), strict=True)
+        for one, other, mirrored in pairs:
+            found[one].append((other, mirrored))
+            found[other].append((one, mirrored))
         return found
 
 
@@ -105,12 +122,19 @@ def alike(hashes: Sequence[str | None], bits: int) -> Likeness:
     wanted = hashes if bits >= 0 else [None] * len(hashes)
     first = [firsts.setdefault(h, at) if h else at for at, h in enumerate(wanted)]
     place = np.fromiter(firsts.values(), np.int64, len(firsts))
-    one, other = _joined(neighbours(as_words(firsts), bits)) if firsts else (_none(), _none())
-    return Likeness(np.array(first, np.int64), place[one], place[other])
+    words = as_words(firsts)
+    one, other = _joined(neighbours(words, bits))
+    left, right = _joined(neighbours(words, bits, mirrored=True))
+    return Likeness(
+        np.array(first, np.int64),
+        place[np.concatenate([one, left])],
+        place[np.concatenate([other, right])],
+        np.repeat([False, True], [len(one), len(left)]),
+    )
 
 
 def as_words(hashes: Iterable[str]) -> Words:
-    """(N, 5) uint64: pHash's 64 bits, then the finer ones, of hashes as `phash` gives them.
+    """(N, 6) uint64: pHash's 64 bits, the finer ones, the mirror image's 64, of `phash`'s hashes.
 
     A hash of another length, as an older facegan wrote it, has zeros there.
     """
@@ -118,7 +142,19 @@ def as_words(hashes: Iterable[str]) -> Words:
     return np.frombuffer(data, np.uint64).reshape(-1, DIGITS // 16)
 
 
-def neighbours(words: Words, bits: int, at_once: int = AT_ONCE) -> Iterator[tuple[Ints, Ints]]:
+def mirror(words: Words) -> Words:
+    """The hashes of the pictures' mirror images.
+
+    >>> words = as_words(["12" * 48])
+    >>> bool((mirror(mirror(words)) == words).all())
+    True
+    """
+    return np.concatenate([words[:, -1:], words[:, 1:-1] ^ ODD, words[:, :1]], axis=1)
+
+
+def neighbours(
+    words: Words, bits: int, at_once: int = AT_ONCE, *, mirrored: bool = False
+) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of hashes that are alike, exactly, without comparing all with all.
 
     Where two hashes differ in at most d = 4 r + a of 64 bits, one of the first a + 1 bands of 16
@@ -126,30 +162,33 @@ def neighbours(words: Words, bits: int, at_once: int = AT_ONCE) -> Iterator[tupl
     more. So only hashes are compared that share a band up to so few bits.
 
     Args:
-        words: (N, 5) uint64, all different.
+        words: (N, 6) uint64, all different.
         bits: d, of 64; FINE_PER_BIT times as many of the finer ones.
         at_once: candidates that are compared together, about.
+        mirrored: whether j's picture is compared with i's mirror image.
 
     Yields:
         Pairs of positions (i, j), i < j, each once.
     """
-    bands = _bands(words[:, 0], bits)
+    asked = mirror(words) if mirrored else words
+    bands = _bands(words[:, 0], asked[:, 0], bits)
     ends = np.cumsum(sum((band.load() for band in bands), np.zeros(len(words), np.int64)))
     first = 0
     while first < len(words):
         done = int(ends[first - 1]) if first else 0
         last = max(first + 1, int(np.searchsorted(ends, done + at_once, side="right")))
-        found = [_near(words, *band.candidates(first, last), bits) for band in bands]
+        found = [_near(words, asked, *band.candidates(first, last), bits) for band in bands]
         coded = np.unique(np.concatenate([one * len(words) + other for one, other in found]))
         yield coded // len(words), coded % len(words)
         first = last
 
 
-def _near(words: Words, one: Ints, other: Ints, bits: int) -> tuple[Ints, Ints]:
+def _near(words: Words, asked: Words, one: Ints, other: Ints, bits: int) -> tuple[Ints, Ints]:
     """Of pairs of positions those that are alike."""
-    good = np.bitwise_count(words[one, 0] ^ words[other, 0]) <= bits
+    good = np.bitwise_count(asked[one, 0] ^ words[other, 0]) <= bits
     one, other = one[good], other[good]
-    finer = np.bitwise_count(words[one, 1:] ^ words[other, 1:]).sum(axis=1, dtype=np.int64)
+    apart = np.bitwise_count(asked[one, FINER] ^ words[other, FINER])
+    finer = apart.sum(axis=1, dtype=np.int64)
     good = finer <= FINE_PER_BIT * bits
     return one[good], other[good]
 
@@ -159,11 +198,12 @@ class _Band:
 
     Args:
         keys: (N,) the bits.
+        asked: (N,) the bits that are looked for.
         radius: of these bits that may differ.
     """
 
-    def __init__(self, keys: Keys, radius: int) -> None:
-        self._keys = keys
+    def __init__(self, keys: Keys, asked: Keys, radius: int) -> None:
+        self._asked = asked
         self._order = np.argsort(keys, kind="stable")
         sizes = np.bincount(keys, minlength=2**BAND_BITS)
         self._starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -172,14 +212,14 @@ class _Band:
     def load(self) -> Ints:
         """(N,) how much there is to do for each hash: values to look up and candidates."""
         sizes = np.diff(self._starts)
-        found = np.full(len(self._keys), len(self._masks), np.int64)
+        found = np.full(len(self._asked), len(self._masks), np.int64)
         for mask in self._masks:
-            found += sizes[self._keys ^ mask]
+            found += sizes[self._asked ^ mask]
         return found
 
     def candidates(self, first: int, last: int) -> tuple[Ints, Ints]:
         """(i, j), first <= i < last and i < j, that share the band but for `radius` bits."""
-        wanted = (self._keys[first:last, None] ^ self._masks[None]).ravel()
+        wanted = (self._asked[first:last, None] ^ self._masks[None]).ravel()
         starts = self._starts[wanted]
         counts = self._starts[wanted + 1] - starts
         one = np.repeat(np.repeat(np.arange(first, last), len(self._masks)), counts)
@@ -189,16 +229,19 @@ class _Band:
         return one[later], other[later]
 
 
-def _bands(hashes: Words, bits: int) -> list[_Band]:
+def _bands(hashes: Words, asked: Words, bits: int) -> list[_Band]:
     radius, rest = divmod(bits, BANDS)
     radii = [radius if number <= rest else radius - 1 for number in range(BANDS)]
     shifts = [np.uint64(BAND_BITS * number) for number in range(BANDS)]
-    low = np.uint64(2**BAND_BITS - 1)
     return [
-        _Band(((hashes >> shift) & low).astype(np.uint32), within)
+        _Band(_part(hashes, shift), _part(asked, shift), within)
         for shift, within in zip(shifts, radii, strict=True)
         if within >= 0
     ]
+
+
+def _part(hashes: Words, shift: np.uint64) -> Keys:
+    return ((hashes >> shift) & np.uint64(2**BAND_BITS - 1)).astype(np.uint32)
 
 
 def _masks(radius: int) -> Keys:

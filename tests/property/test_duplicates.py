@@ -13,11 +13,16 @@ CENTRES = (0x0, 0x0000FFFF0000FFFF, 0x5A5A5A5A5A5A5A5A)
 BOXES = (Box(0, 0, 40, 40), Box(5, 0, 45, 40), Box(80, 0, 130, 50))
 
 
-def like(centre, bits):
-    return f"{centre ^ sum(1 << bit for bit in bits):016x}" + "0" * (DIGITS - 16)
+def like(centre, bits, mirrored):
+    coarse = centre ^ sum(1 << bit for bit in bits)
+    finer = "5" * 64 if mirrored else "0" * 64
+    parts = (f"{coarse:016x}", f"{coarse ^ (2**64 - 1):016x}")
+    return finer.join(reversed(parts) if mirrored else parts)
 
 
-PHASHES = st.builds(like, st.sampled_from(CENTRES), st.sets(st.integers(0, 63), max_size=7))
+PHASHES = st.builds(
+    like, st.sampled_from(CENTRES), st.sets(st.integers(0, 63), max_size=7), st.booleans()
+)
 
 
 @st.composite
@@ -43,7 +48,8 @@ def catalogs(draw):
 def may_be_one(one, other, bits):
     if one.image_sha256 == other.image_sha256:
         return bits >= 0 and one.box.iou(other.box) > SAME_PLACE_IOU
-    return (int(one.phash[:16], 16) ^ int(other.phash[:16], 16)).bit_count() <= bits
+    place = 0 if one.phash[16:80] == other.phash[16:80] else DIGITS - 16
+    return (int(one.phash[place:][:16], 16) ^ int(other.phash[:16], 16)).bit_count() <= bits
 
 
 @settings(max_examples=40, deadline=None)

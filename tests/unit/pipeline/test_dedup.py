@@ -11,6 +11,7 @@ from pipeline.dedup import (
     alike,
     as_words,
     components,
+    mirror,
     neighbours,
     phash,
 )
@@ -24,7 +25,11 @@ def bits_between(one, other):
     return max(coarse, -(-finer // FINE_PER_BIT))
 
 
-PARTS = (slice(0, 16), slice(16, None))
+PARTS = (slice(0, 16), slice(16, 80))
+
+
+def mirrored(image):
+    return np.ascontiguousarray(image[:, ::-1])
 
 
 def as_jpeg(image, quality):
@@ -55,8 +60,29 @@ def test_copies_have_nearly_the_same_hash(made):
 def test_different_portraits_and_mirror_images_have_others():
     hashes = [phash(image) for image in PICTURES]
     for at, one in enumerate(hashes):
-        assert bits_between(one, phash(np.ascontiguousarray(PICTURES[at][:, ::-1]))) > IMAGE_BITS
+        assert bits_between(one, phash(mirrored(PICTURES[at]))) > IMAGE_BITS
         assert all(bits_between(one, other) > IMAGE_BITS for other in hashes[:at])
+
+
+@pytest.mark.parametrize("made", COPIES.values(), ids=COPIES)
+def test_mirrored_copies_are_alike_and_said_to_be_mirrored(made):
+    hashes = [phash(image) for image in PICTURES]
+    hashes += [phash(made(mirrored(image))) for image in PICTURES]
+    found = alike(hashes, IMAGE_BITS)
+    count = len(PICTURES)
+    assert sorted(zip(found.one, found.other, strict=True)) == [
+        (n, n + count) for n in range(count)
+    ]
+    assert found.mirrored.all()
+    assert found.near()[0] == [(count, True)]
+
+
+def test_the_hash_of_a_mirror_image_is_known_without_looking_at_it():
+    for image in PICTURES:
+        words = as_words([phash(mirrored(image))])
+        assert (mirror(as_words([phash(image)]))[:, (0, -1)] == words[:, (0, -1)]).all()
+        apart = np.bitwise_count(mirror(as_words([phash(image)])) ^ words)
+        assert apart.sum() <= 2  # a frequency that is not there has any sign
 
 
 def test_pictures_that_show_nothing_are_all_alike():
@@ -86,9 +112,10 @@ def made_hashes(count, rng, copies=0.5, most=20):
     return np.unique(words, axis=0)
 
 
-def by_comparing_all(words, bits):
-    apart = np.bitwise_count(words[:, None] ^ words[None]).astype(int)
-    near = (apart[..., 0] <= bits) & (apart[..., 1:].sum(axis=2) <= FINE_PER_BIT * bits)
+def by_comparing_all(words, bits, asked=None):
+    asked = words if asked is None else asked
+    apart = np.bitwise_count(asked[:, None] ^ words[None]).astype(int)
+    near = (apart[..., 0] <= bits) & (apart[..., 1:-1].sum(axis=2) <= FINE_PER_BIT * bits)
     return set(zip(*np.nonzero(np.triu(near, 1)), strict=True))
 
 
@@ -103,9 +130,20 @@ def test_neighbours_are_exactly_those_that_comparing_all_finds(bits, at_once):
     assert bits < 2 or found
 
 
+@pytest.mark.parametrize("bits", [0, 3, 8])
+def test_mirrored_neighbours_are_exactly_those_that_comparing_all_finds(bits):
+    words = made_hashes(300, np.random.default_rng(bits))
+    words = np.unique(np.concatenate([words, mirror(words[::2])]), axis=0)
+    np.random.default_rng(9).shuffle(words)
+    blocks = neighbours(words, bits, mirrored=True)
+    found = [pair for one, other in blocks for pair in zip(one, other, strict=True)]
+    assert len(found) == len(set(found)) >= 100
+    assert set(found) == by_comparing_all(words, bits, mirror(words))
+
+
 def test_finer_bits_part_what_the_others_do_not():
     one = "12" * (DIGITS // 2)
-    near = one[:-8] + "edededed"  # 32 of the finer bits
+    near = one[:72] + "edededed" + one[80:]  # 32 of the finer bits
     assert alike([one, near], 10).one.size == 0
     assert alike([one, near], 11).one.size == 1
 
@@ -136,7 +174,9 @@ def test_a_hundred_thousand_hashes_take_less_than_a_minute():
     words[50_000:60_000] = words[:10_000]
     words[50_000:60_000, 0] ^= np.uint64(0b111)
     begun = time.perf_counter()
-    pairs = sum(len(one) for one, _ in neighbours(words, 8))
+    pairs = sum(
+        len(one) for flip in (False, True) for one, _ in neighbours(words, 8, mirrored=flip)
+    )
     assert time.perf_counter() - begun < 60
     assert pairs >= 10_000
 

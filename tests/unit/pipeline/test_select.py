@@ -8,7 +8,7 @@ from facegan.core.files import sha256_of
 from facegan.core.records import Box, FaceRecord, Reason, Status
 from facegan.core.shard_index import HELD_OUT, TRAIN
 from pipeline.config import CropConfig
-from pipeline.dedup import DIGITS
+from pipeline.dedup import DIGITS, as_words, mirror
 from pipeline.select import GATES, figure, select, split_anew
 
 ALL = CropConfig(
@@ -233,6 +233,22 @@ def test_copies_of_an_image_give_copies_of_its_faces_at_the_same_place():
     ]  # fmt: skip
     images[copies[0].image_sha256] = HashedImage(changed(hashed, 9), 400, 200)
     assert reasons([first, second, *copies], images=images) == [None] * 5
+
+
+def test_mirrored_copies_of_an_image_give_copies_of_its_faces_at_the_mirrored_place():
+    left, right = face("a", "i", size_px=200.0), face("b", "i", box=Box(300, 20, 400, 120))
+    copies = [
+        face("c", "j", box=Box(300, 20, 400, 120)),
+        face("d", "j", box=Box(690, 20, 790, 120)),
+    ]
+    hashed = own_phash("picture")
+    turned = mirror(as_words([hashed])).tobytes().hex()
+    images = {
+        left.image_sha256: HashedImage(hashed, 800, 400),
+        copies[0].image_sha256: HashedImage(changed(turned, 8), 800, 400),
+    }
+    found = judged([left, right, *copies], images=images)
+    assert [one.cluster for one in found] == [left.sha256, None, None, left.sha256]
 
 
 def test_images_that_show_nothing_are_no_copies():

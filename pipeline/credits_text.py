@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from urllib.parse import quote
 
+from facegan.core.counted import counted
 from pipeline.sources.text import LONGEST, address
 
 LONGEST_SHOWN = 200
@@ -84,11 +85,11 @@ class Groups:
         )
         for title, text, members in unclear:
             if members:
-                yield counted(len(members)) + title, text, members, None
+                yield counted(len(members), "picture") + title, text, members, None
         for licence, members in self.known.items():
             urls = {credit.license_url for credit in members} - {None}
             shared = urls.pop() if len(urls) == 1 else None
-            title = f"{plain(licence)}, {counted(len(members))}"
+            title = f"{plain(licence)}, {counted(len(members), 'picture')}"
             yield title, f"{link('the licence', shared)}\n" if shared else "", members, shared
 
 
@@ -162,11 +163,6 @@ def link(name: str, url: str | None) -> str:
     # Inside the brackets of a link's end nothing is left that Markdown reads, but entities.
     end = quote(url, safe="%/:?#[]@!$&'()*+,;=-._~", errors="replace").replace("&", "&amp;")
     return f"[{name}](<{end}>)"
-
-
-def counted(count: int) -> str:
-    """`1 picture`, `2 pictures`."""
-    return f"{count:,} picture{'' if count == 1 else 's'}"
 
 
 def _entry(credit: Credit, shared: str | None) -> str:

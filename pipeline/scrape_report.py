@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from facegan.core.counted import counted
 from facegan.core.errors import (
     BlockedError,
     FaceganError,
@@ -88,15 +89,6 @@ def nothing(report: ScrapeReport) -> FaceganError:
     if tally.rejected:
         return NothingProducedError(text, hint="try other words or another --source")
     return SourceError(text, hint="check the network, then run the same command again")
-
-
-def counted(number: int, thing: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "new result"), counted(0, "image")
-    ('1 new result', '0 images')
-    """
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def enough(images: int, config: ScrapeConfig) -> str:

@@ -10,6 +10,7 @@ import click
 
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
+from facegan.core.counted import counted
 
 
 @facegan_command(
@@ -52,7 +53,7 @@ def _sheets(session: Session, out: Path | None) -> Result:
     from pipeline.review.sheet import write_sheets
 
     report = write_sheets(session.workspace, out, listener=session.listener)
-    lines = tuple(f"{sheets.faces:,} {sheets.status} faces: {_names(sheets)}" for sheets in report)
+    lines = tuple(f"{counted(one.faces, f'{one.status} face')}: {_names(one)}" for one in report)
     return Result({"sheets": [sheets.as_dict() for sheets in report]}, lines)
 
 

@@ -12,6 +12,7 @@ from facegan.commands._scrape_words import one_query, refuse_what_does_not_fit, 
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import BYTES, COUNT, NAMES
+from facegan.core.counted import counted
 from facegan.core.errors import SourceError
 
 if TYPE_CHECKING:
@@ -166,7 +167,6 @@ def _data(reports: Sequence[ScrapeReport]) -> dict[str, Any]:
 
 def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]:
     from facegan.commands._table import bytes_text, columns, seconds_text
-    from pipeline.scrape_report import counted
 
     if len(reports) == 1:
         return _lines_of_one(session, reports[0])
@@ -196,7 +196,6 @@ def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]
 
 def _lines_of_one(session: Session, report: ScrapeReport) -> tuple[str, ...]:
     from facegan.commands._table import bytes_text, seconds_text, tally_text
-    from pipeline.scrape_report import counted
 
     tried = tally_text(report.tally) if report.tally.total else "nothing new"
     gone = f", {report.forgotten} forgotten" if report.forgotten else ""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageFont
 
 from facegan.core.catalog import Catalog
+from facegan.core.counted import counted
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Advanced, Finished, Listener, Started, silent
 from facegan.core.files import Workspace, write_bytes, write_error
@@ -74,7 +76,8 @@ def write_sheets(
         folder = out or workspace.root / FOLDER
         _clear(folder)
         listener(Started(STAGE, total, "sheet"))
-        written = [_write(workspace, folder, *one, listener) for one in wanted if one[1]]
+        steps = count(1)
+        written = [_write(workspace, folder, *one, listener, steps) for one in wanted if one[1]]
         listener(Finished(STAGE))
         return written
 
@@ -100,17 +103,18 @@ def _write(
     status: Status,
     faces: Sequence[FaceRecord],
     listener: Listener,
+    steps: Iterator[int],
 ) -> Sheets:
     pages = [faces[at : at + COLUMNS * ROWS] for at in range(0, len(faces), COLUMNS * ROWS)]
     files = []
     for number, page in enumerate(pages, start=1):
-        title = f"{status} · {len(faces):,} faces · sheet {number} of {len(pages)}"
+        title = f"{status} · {counted(len(faces), 'face')} · sheet {number} of {len(pages)}"
         pictures = [thumb(workspace, face.sha256 or "") for face in page]
         file = io.BytesIO()
         draw_sheet(title, page, pictures).save(file, "PNG")
         files.append(folder / f"{status}-{number:03d}.png")
         write_bytes(files[-1], file.getvalue())
-        listener(Advanced(STAGE, 1, {status: number}))
+        listener(Advanced(STAGE, next(steps)))
     return Sheets(status, len(faces), tuple(files))
 
 
@@ -150,7 +154,8 @@ def captions(face: FaceRecord) -> tuple[str, str]:
         said = "kept by hand"
     size = f"{face.size_px:.0f} px" if face.size_px is not None else ""
     score = f"score {face.score:.2f}" if face.score is not None else ""
-    return said, face.detail or ", ".join(filter(None, (score, size)))
+    detail = (face.detail or "").replace(", at most ", " > ").replace(", at least ", " < ")
+    return said, detail or ", ".join(filter(None, (score, size)))
 
 
 def _paste(sheet: Image.Image, picture: bytes | None, x: int, y: int) -> None:

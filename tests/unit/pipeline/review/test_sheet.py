@@ -9,6 +9,7 @@ from PIL import Image, ImageFont
 import pipeline.review.sheet as sheet
 from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError, WorkspaceError
+from facegan.core.events import Advanced, Event
 from facegan.core.files import Workspace
 from facegan.core.records import Reason, Status
 from pipeline.forget_files import made_of_images
@@ -18,7 +19,9 @@ from tests.review_helpers import face_of
 
 def test_kept_and_rejected_faces_have_sheets_of_their_own(filled, tmp_path, monkeypatch):
     monkeypatch.setattr(sheet, "ROWS", 1)
-    report = write_sheets(filled, tmp_path)
+    heard: list[Event] = []
+    report = write_sheets(filled, tmp_path, listener=heard.append)
+    assert [event.done for event in heard if isinstance(event, Advanced)] == [1, 2, 3]
     told = [(one.status, one.faces, [path.name for path in one.files]) for one in report]
     assert told == [
         (Status.KEPT, 14, ["kept-001.png", "kept-002.png"]),
@@ -56,8 +59,11 @@ def test_captions_tell_the_reason_and_its_value_or_score_and_size():
     kept = replace(face_of(0, "a", "b"), score=0.913, size_px=181.6)
     assert captions(kept) == ("kept", "score 0.91, 182 px")
     assert captions(replace(kept, review=Status.KEPT))[0] == "kept by hand"
-    rejected = replace(kept, status=Status.REJECTED, reason=Reason.TOO_DARK, detail="0.1 < 0.2")
-    assert captions(rejected) == ("too dark", "0.1 < 0.2")
+    dark = "exposure 0.1, at least 0.2"
+    rejected = replace(kept, status=Status.REJECTED, reason=Reason.TOO_DARK, detail=dark)
+    assert captions(rejected) == ("too dark", "exposure 0.1 < 0.2")
+    tilted = replace(rejected, reason=Reason.TILTED, detail="tilted 48.7, at most 45")
+    assert captions(tilted) == ("tilted", "tilted 48.7 > 45")
     assert captions(replace(kept, score=None, size_px=None)) == ("kept", "")
 
 

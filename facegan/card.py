@@ -16,6 +16,7 @@ from typing import Any
 from facegan.card_text import FRONT_MATTER, ONNX_USE, PYTORCH_USE, RESPONSIBLE_USE, SAMPLE_USE
 from facegan.config import TrainConfig
 from facegan.core.config import Config, option_of
+from facegan.core.counted import counted
 from facegan.core.records import Tally
 from facegan.runs import Run
 from facegan.training_data import Counts, TrainingData
@@ -107,6 +108,8 @@ def _training(card: Card) -> str:
 
 def _data(data: TrainingData) -> str:
     text = f"## Training data\n\nFaces trained on: {data.images:,}.\n"
+    if data.held_out:
+        text += f"Never shown to it, to score with: {counted(data.held_out, 'other face')}.\n"
     if data.gap:
         return f"{text}\nMore is not known here: {data.gap}.\n"
     if data.funnel is not None:

@@ -25,6 +25,7 @@ from facegan.config import TrainConfig
 from facegan.core.database import now
 from facegan.core.errors import CheckpointError, ConfigError, WorkspaceError
 from facegan.core.files import sha256_of, write_error, write_json
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import ShardIndex
 
 FORMAT_VERSION = 2
@@ -151,8 +152,15 @@ def data_identity(index: ShardIndex) -> dict[str, Any]:
         "selection": index.selection,
         "image_size": index.image_size,
         "count": index.count,
+        "held_out": len(index.split(HELD_OUT)),
         "sha256": sha256_of(text.encode()),
     }
+
+
+def same_faces(began_with: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    """Whether two data identities are of one set of faces; an older one tells less."""
+    keys = ("selection", "image_size", "count", "sha256")  # the last knows which are held out
+    return all(began_with.get(key) == data.get(key) for key in keys)
 
 
 def list_runs(runs_dir: Path) -> list[Run]:

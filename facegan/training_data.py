@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
 from facegan.core.funnel import Funnel, funnel
-from facegan.core.records import SearchResult
+from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.shard_index import HELD_OUT, TRAIN
 from facegan.core.shards import ShardIndex, open_index, selection_hash
-from facegan.runs import Run
+from facegan.runs import Run, data_identity, same_faces
 
 UNKNOWN = "unknown"
 NO_CATALOG = "the workspace has no catalog: the run was trained on shards made elsewhere"
@@ -35,7 +36,9 @@ class TrainingData:
     images: int
     """How many faces."""
     selection: str
-    """Hash of the set of them."""
+    """Hash of the set of them and of those held out."""
+    held_out: int = 0
+    """How many were kept from training, to score with."""
     gap: str | None = None
     """Why nothing more is known, as half a sentence; None where it is."""
     funnel: Funnel | None = None
@@ -58,23 +61,25 @@ def training_data(workspace: Workspace, run: Run) -> TrainingData:
         CatalogError: the catalog cannot be read.
     """
     selection = str(run.data.get("selection", ""))
-    known = TrainingData(int(run.data.get("count", 0)), selection)
+    held_out = int(run.data.get("held_out", 0))
+    known = TrainingData(int(run.data.get("count", 0)) - held_out, selection, held_out)
     index = _index(workspace)
-    ours = index is not None and index.selection == selection
+    ours = index is not None and same_faces(run.data, data_identity(index))
     if ours and index is not None and index.config.get("source") != "catalog":
         return _without(known, OWN_FOLDER)
     if not workspace.catalog.exists():
         return _without(known, NO_CATALOG)
     with Catalog(workspace.catalog) as catalog:
-        crops = catalog.kept_crops()
+        faces = [face for face in catalog.faces(None) if face.sha256]
         if ours and index is not None:
-            crops = {member.sha256 for member in index.members}
-        elif selection_hash(crops) != selection:
-            return _without(known, OTHER_FACES)
-        origins = _origins(catalog, crops)
-    return TrainingData(
-        images=known.images,
-        selection=selection,
+            crops = {member.sha256 for member in index.split(TRAIN)}
+        else:
+            crops = _trained_crops(faces)
+            if selection_hash(catalog.kept_crops()) != selection or len(crops) != known.images:
+                return _without(known, OTHER_FACES)
+        origins = _origins(catalog, faces, crops)
+    return replace(
+        known,
         funnel=_funnel(workspace),
         sources=_count(origins, lambda result: result.source),
         queries=_count(origins, lambda result: result.query),
@@ -83,7 +88,12 @@ def training_data(workspace: Workspace, run: Run) -> TrainingData:
 
 
 def _without(known: TrainingData, gap: str) -> TrainingData:
-    return TrainingData(known.images, known.selection, gap)
+    return replace(known, gap=gap)
+
+
+def _trained_crops(faces: Iterable[FaceRecord]) -> set[str]:
+    kept = [face for face in faces if face.status is Status.KEPT]
+    return {face.sha256 for face in kept if face.sha256 and face.split != HELD_OUT}
 
 
 def _index(workspace: Workspace) -> ShardIndex | None:
@@ -102,9 +112,11 @@ def _funnel(workspace: Workspace) -> Funnel | None:
         return None
 
 
-def _origins(catalog: Catalog, crops: set[str]) -> list[SearchResult | None]:
+def _origins(
+    catalog: Catalog, faces: Iterable[FaceRecord], crops: set[str]
+) -> list[SearchResult | None]:
     """One search result a crop, None where the catalog knows none."""
-    images = {face.sha256: face.image_sha256 for face in catalog.faces(None) if face.sha256}
+    images = {face.sha256: face.image_sha256 for face in faces if face.sha256}
     results = catalog.origins()
     return [results.get(images.get(crop, "")) for crop in sorted(crops)]
 

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import re
 import shlex
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -129,6 +130,21 @@ def card_of_run(run: Run) -> Card:
     return Card(
         run, 1, None, False, 1, training_data(Workspace(Path("none")), run), (), "", None, {}
     )
+
+
+@pytest.mark.parametrize("shards", ["there", "deleted"])
+def test_faces_held_out_are_not_counted_among_those_trained_on(tmp_path: Path, shards: str) -> None:
+    workspace = Workspace(tmp_path)
+    fill(workspace, held_out={0, 2})
+    run = run_of(workspace)
+    if shards == "deleted":
+        shutil.rmtree(workspace.shards)
+    found = training_data(workspace, run)
+    assert (found.images, found.held_out, found.gap) == (3, 2, None)
+    assert found.licences == {"<b>|odd|</b>": 1, "CC BY 4.0": 1, "unknown": 1}
+    page = render(replace(card_of_run(run), data=found))
+    assert "Faces trained on: 3." in page
+    assert "Never shown to it, to score with: 2 other faces." in page
 
 
 def test_other_faces_than_those_trained_on_are_not_passed_off_as_them(

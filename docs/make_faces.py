@@ -30,7 +30,6 @@ OUT = Path(__file__).with_name("images") / "faces.png"
 SEED, PICTURE_PX, PICTURE_HIGH = 11, 640, 480
 TILE, TILE_HIGH = 156, 117
 GAP, CAPTION, HEAD = 8, 50, 22
-COLOURS = 256
 WHITE, INK, GREEN = (255, 255, 255), (40, 40, 40), (60, 240, 90)
 SCENES = (  # who, tilt in degrees, height of the face, its middle
     (0, -24.0, 0.34, (0.36, 0.44)),
@@ -227,8 +226,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         picture = draw(pictures(), Path(folder), options.model)
-    palette = picture.quantize(COLOURS)
-    picture.quantize(palette=palette).save(options.out, optimize=True)
+    picture.save(options.out, optimize=True)
 
 
 if __name__ == "__main__":

@@ -179,8 +179,11 @@ def _entry(credit: Credit, shared: str | None) -> str:
 
 
 def _made(credit: Credit) -> str:
-    """The line that the source wants to see; else what it is called, and by whom it was made."""
-    wanted = (credit.attribution or "").rstrip(". ")
+    """The line that the source wants to see; else what it is called, and by whom it was made.
+
+    That line names a licence: where the sources disagree it would take sides.
+    """
+    wanted = "" if credit.other_licenses else (credit.attribution or "").rstrip(". ")
     if wanted := TO_VIEW.sub("", wanted).rstrip(". ") if credit.license_url else wanted:
         return plain(wanted, LONGEST)
     made = f"“{plain(credit.title)}”" if credit.title else "untitled"

@@ -10,6 +10,7 @@ import click
 
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
+from facegan.core.counted import counted
 
 SHOWN = 10
 """Addresses in a plan and in the question."""
@@ -76,7 +77,7 @@ def _agreed(session: Session, plan: Any) -> bool:
     from facegan.core.errors import ConfigError
 
     if session.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        images, faces = _count(plan.images, "image"), _count(plan.faces, "face")
+        images, faces = counted(plan.images, "image"), counted(plan.faces, "face")
         raise ConfigError(
             f"this deletes {images} and {faces} for good: it needs a yes",
             hint="look with --dry-run, then say --yes",
@@ -99,18 +100,13 @@ def _planned(session: Session, plan: Any, verb: str) -> tuple[str, ...]:
 
 def _barred(plan: Any) -> str:
     """What no later scrape fetches."""
-    known = _count(plan.barred, "address")
+    known = counted(plan.barred, "address")
     return f"the host and {known}" if plan.target.kind == "host" else known
 
 
 def _what(plan: Any) -> str:
-    images, faces = _count(plan.images, "image"), _count(plan.faces, "face")
+    images, faces = counted(plan.images, "image"), counted(plan.faces, "face")
     return f"{plan.target.kind} {plan.target.value}: {images} with {faces}"
-
-
-def _count(count: int, noun: str) -> str:
-    """`1 face`, `2 faces`."""
-    return f"{count:,} {noun}{'' if count == 1 else 'es' if noun.endswith('s') else 's'}"
 
 
 def _beside(session: Session, plan: Any) -> list[str]:
@@ -119,7 +115,7 @@ def _beside(session: Session, plan: Any) -> list[str]:
     if plan.staying:
         stay = "stays" if plan.staying == 1 else "stay"
         lines.append(
-            f"{_count(plan.staying, 'image')} of it {stay}: another search term has led there too"
+            f"{counted(plan.staying, 'image')} of it {stay}: another search term has led there too"
             " (--all takes that)"
         )
     if plan.trained:
@@ -136,12 +132,13 @@ def _result(session: Session, report: Any) -> Result:
     lines = [
         f"forgot {_what(plan)}",
         f"removed {_removed(report.removed)}",
-        f"{_barred(plan)} remembered: no later scrape fetches there",
     ]
+    if plan.barred or plan.target.kind == "host":
+        lines.append(f"{_barred(plan)} remembered: no later scrape fetches there")
     if any(name.lower().startswith("credits") for name in report.removed):
         lines.append(f"`{session.flag('facegan credits')}` writes the credits anew")
     if report.shards == "packed":
-        lines.append(f"packed the shards anew: {_count(report.shard_images, 'image')}")
+        lines.append(f"packed the shards anew: {counted(report.shard_images, 'image')}")
     elif report.shards == "removed":
         lines.append(f"removed the shards in {session.workspace.shards}")
     data = report.as_dict() | {"forgotten": True}
@@ -151,9 +148,9 @@ def _result(session: Session, report: Any) -> Result:
 
 def _removed(files: Mapping[str, int]) -> str:
     """`1 image, 1 face, and cache (3 files)`."""
-    own = [_count(files[f"{one}s"], one) for one in ("image", "face") if f"{one}s" in files]
+    own = [counted(files[f"{one}s"], one) for one in ("image", "face") if f"{one}s" in files]
     made = [
-        what if count == 1 else f"{what} ({_count(count, 'file')})"
+        what if count == 1 else f"{what} ({counted(count, 'file')})"
         for what, count in files.items()
         if what not in {"images", "faces"}
     ]

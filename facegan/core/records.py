@@ -127,8 +127,8 @@ class Box:
 
 
 Landmarks = tuple[tuple[float, float], ...]
-"""(x, y) points in pixels, as seen in the picture: left eye, right eye and, of YuNet, the nose's tip,
-left and right corner of the mouth."""
+"""(x, y) points in pixels, as seen in the picture: left eye, right eye and, where they are found,
+nose tip, left and right corner of the mouth."""
 
 
 @dataclass(frozen=True, slots=True)

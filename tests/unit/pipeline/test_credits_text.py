@@ -112,5 +112,13 @@ def test_a_licence_is_linked_once_where_its_pictures_share_it():
     assert as_markdown([ONE, ONE, third]).count(f"[licence](<{LICENCE}>)") == 2
 
 
+def test_an_attribution_that_names_one_licence_of_several_is_left_out():
+    one = Credit("a" * 64, "Hats", "Ada", "CC0", source="bing")
+    one = replace(one, attribution="Hats by Ada is marked with CC0 1.0.")
+    assert lines(one) == ["- Hats by Ada is marked with CC0 1.0, aaaaaaaaaaaa"]
+    (line,) = lines(replace(one, other_licenses="CC BY (openverse)"))
+    assert line == "- “Hats” by Ada, CC0 (bing), other sources say: CC BY (openverse), aaaaaaaaaaaa"
+
+
 def test_a_long_attribution_is_whole():
     assert "x" * 1500 in as_markdown([replace(ONE, attribution="x" * 1500)])

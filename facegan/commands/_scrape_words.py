@@ -13,8 +13,15 @@ from click.core import ParameterSource
 from facegan.core.errors import ConfigError
 
 
-def one_query(words: Sequence[str], sources: Sequence[str]) -> str | None:
+def one_query(
+    words: Sequence[str], sources: Sequence[str], command: str = "scrape"
+) -> str | None:
     """The search term, which is one word for the shell.
+
+    Args:
+        words: that stand where it belongs.
+        sources: that are named.
+        command: that they were typed after.
 
     Raises:
         ConfigError: there are several.
@@ -31,7 +38,9 @@ def one_query(words: Sequence[str], sources: Sequence[str]) -> str | None:
         # As people quote, whatever a shell would do without.
         term = " ".join(words)
         line = shlex.quote(term) if set(term) & set('"\\$`!') else f'"{term}"'
-        hint = f"put it in quotes: facegan scrape {line}; several stand in a file (--queries FILE)"
+        hint = f"put it in quotes: facegan {command} {line}"
+        if command == "scrape":
+            hint += "; several stand in a file (--queries FILE)"
     raise ConfigError(text, hint=hint)
 
 

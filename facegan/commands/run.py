@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from facegan.commands._chain import Step, chain_result, parse_steps, run_steps
+from facegan.commands._scrape_words import one_query
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 
@@ -29,7 +30,7 @@ OF_THE_RUN = ("sample", "score")
     ),
     stops_softly=True,
 )
-@click.argument("query")
+@click.argument("words", nargs=-1, required=True, metavar="QUERY")
 @option("--limit", default=None, metavar="N", group="Scrape", help="Images to keep.")
 @option(
     "--source", default=None, metavar="NAME", group="Scrape",
@@ -56,15 +57,16 @@ OF_THE_RUN = ("sample", "score")
 @option("--samples", default=None, metavar="N", group="Score", help="How many images are scored.")
 @option("--features", default=None, metavar="NAME", group="Score", help="Feature network, or none.")
 @option("--weights", default=None, metavar="FILE", group="Score", help="Inception-v3's weights.")
-def command(session: Session, query: str, **options: Any) -> Result:
+def command(session: Session, words: tuple[str, ...], **options: Any) -> Result:
     """Do scrape, crop, train, sample and score for QUERY, one after another.
 
     Options that are left out have each command's own default, or what facegan.toml and the
     environment say. Run again, it takes up where it stopped; a stage's error ends it with that
     stage's exit code.
     """
+    query = one_query(words, (options["source"] or "bing").split(","), "run")
     fixed = {
-        "scrape": (query,),
+        "scrape": (str(query),),
         "train": ("--unless-finished",),
         "score": ("--unless-scored",),
     }

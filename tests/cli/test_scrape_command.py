@@ -66,6 +66,11 @@ def typed(
             'put it in quotes: facegan scrape "ada painter"',
         ),
         (
+            ("run", "ada", "painter"),
+            "2 search terms are given: 'ada', 'painter'",
+            'put it in quotes: facegan run "ada painter"\n',
+        ),
+        (
             ("scrape", "ada", "--source", "bing,", "commons"),
             "the names of sources stand without blanks",
             "write bing,commons",

@@ -33,16 +33,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import cv2
 
 from benchmarks.crop_accuracy import annotated, eye_spread, firing, recall
 from benchmarks.crop_peers import Contender, Done, contenders, install
-from benchmarks.result import ROOT, Target, write
+from benchmarks.result import ROOT, Target, report
+from benchmarks.turns import add_programs, add_turns, command_line, parsed, rounds
 from pipeline.config import CropConfig
 from pipeline.detect import MODEL_NAME, build, resolve
 
@@ -114,14 +115,6 @@ def enlarge(files: Sequence[Path], folder: Path) -> list[Path]:
     return large
 
 
-def rounds(names: Sequence[str], repeats: int) -> Iterator[tuple[int, str]]:
-    """Every name once a round, each round beginning with another one."""
-    for number in range(repeats):
-        at = number % len(names)
-        for name in (*names[at:], *names[:at]):
-            yield number, name
-
-
 def measure(
     programs: Mapping[str, Contender], files: Sequence[Path], scratch: Path, repeats: int
 ) -> Taken:
@@ -145,10 +138,10 @@ def speeds(taken: Mapping[str, Sequence[Done]], end: str = "") -> dict[str, floa
     """Medians and their ratios; `end` goes to each name."""
     figures: dict[str, float] = {}
     for name, all_ in taken.items():
-        figures[f"images_per_s_{name}{end}"] = _median(done.images_per_s for done in all_)
-        cpu_ms = _median(1000 * done.cpu_s / done.count for done in all_)
+        figures[f"images_per_s_{name}{end}"] = median(done.images_per_s for done in all_)
+        cpu_ms = median(1000 * done.cpu_s / done.count for done in all_)
         figures[f"cpu_ms_per_image_{name}{end}"] = cpu_ms
-        figures[f"cropped_{name}{end}"] = _median(done.crops / done.count for done in all_)
+        figures[f"cropped_{name}{end}"] = median(done.crops / done.count for done in all_)
     for name, (ours, theirs) in RATIOS.items():
         if ours in taken and theirs in taken:
             speed = {key: figures[f"images_per_s_{key}{end}"] for key in (ours, theirs)}
@@ -157,10 +150,6 @@ def speeds(taken: Mapping[str, Sequence[Done]], end: str = "") -> dict[str, floa
             if ours[-1] == theirs[-1]:
                 figures[f"{name}_by_cpu{end}"] = cpu[theirs] / cpu[ours]
     return figures
-
-
-def _median(values: Iterator[float]) -> float:
-    return statistics.median(values)
 
 
 def tell(name: str, done: Done) -> None:
@@ -175,20 +164,13 @@ def tell(name: str, done: Done) -> None:
 
 def parse() -> argparse.Namespace:
     """Options, those of `--quick` filled in."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    cache = Path.home() / ".cache" / "facegan-peers"
+    parser = command_line(__doc__)
     parser.add_argument("data", type=Path, nargs="?", default=ROOT.parent / "shared" / "data")
     parser.add_argument("--model", type=Path, help="YuNet's  [default: DATA/../models]")
-    parser.add_argument("--peers", type=Path, default=cache, help="environments of other programs")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="contenders; no accuracy, writes no file")
-    parser.add_argument("--quick", action="store_true", help="few images, once; writes no file")
-    parser.add_argument("--dry", action="store_true", help="write no file")
-    options = parser.parse_args()
+    add_programs(parser, only="contenders; no accuracy")
+    add_turns(parser, quick="few images")
+    options = parsed(parser)
     options.model = options.model or options.data.parent / "models" / MODEL_NAME
-    options.repeats = 1 if options.quick else options.repeats
-    options.dry = options.dry or options.quick or bool(options.only)
     return options
 
 
@@ -212,10 +194,8 @@ def main() -> None:
             taken = measure(programs, files, scratch / f"out{end}", options.repeats)
             figures |= speeds(taken, end) | {f"photographs{end}": len(files)}
     figures["load_before"] = load
-    print("\n".join(f"{name:<40} {value:.6g}" for name, value in figures.items()))
-    if not options.dry:
-        names = ("opencv-contrib-python", "numpy", "pillow")
-        print(write("crop", figures, TARGETS, packages=names, others=others))
+    names = ("opencv-contrib-python", "numpy", "pillow")
+    report("crop", figures, TARGETS, dry=options.dry, packages=names, others=others)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ all). Writes benchmarks/results/features.json.
 
 from __future__ import annotations
 
-import argparse
 import io
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +28,8 @@ from scipy.fft import dctn
 from scipy.ndimage import gaussian_filter
 from scipy.stats import mannwhitneyu
 
-from benchmarks.result import write
+from benchmarks.result import report
+from benchmarks.turns import command_line
 from facegan.score.distances import nearest, neighbours
 from facegan.score.fixed import fixed_features
 from facegan.score.verdict import judge
@@ -242,11 +242,9 @@ def _auc(first: Rows, second: Rows) -> float:
 
 def main() -> None:
     """Measure all candidates, write the file."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line(__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--faces", type=Path, help="a folder of 700 photographs of faces or more")
-    parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
     rendered = [rendered_sets(seed) for seed in range(options.seeds)]
     faces = photographs(options.faces) if options.faces else None
@@ -262,10 +260,9 @@ def main() -> None:
             sets = sets_of_photographs(faces)
             figures[f"{name}_faces_right"] = share_right(feature, sets, f"{name}, photographs")
             figures |= {f"{name}_{key}": value for key, value in ranks(feature, faces).items()}
-    print("\n".join(f"{name:<28} {value:.4g}" for name, value in figures.items()))
     targets = {key: target for key, target in TARGETS.items() if key in figures}
-    if not options.dry:
-        print(write("features", figures, targets, packages=("numpy", "scipy", "pillow")))
+    packages = ("numpy", "scipy", "pillow")
+    report("features", figures, targets, dry=options.dry, packages=packages)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks.quality import Quality, Reference, samples_of, training_images
-from benchmarks.result import write
+from benchmarks.result import report
+from benchmarks.turns import command_line
 from facegan.config import ModelConfig, TrainConfig
 from facegan.train import fit
 
@@ -78,8 +79,7 @@ def _spread(name: str, values: Iterable[float]) -> dict[str, float]:
 
 def parse() -> argparse.Namespace:
     """Options."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line(__doc__)
     parser.add_argument("shards", type=Path)
     parser.add_argument("--iters", type=int, default=1000)
     parser.add_argument("--seeds", type=int, default=3, help="at least 2")
@@ -90,7 +90,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=Path, help="keep the runs here")
-    parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
     if options.seeds < 2:
         parser.error(f"--seeds is {options.seeds}: a standard deviation needs 2")
@@ -111,9 +110,7 @@ def main() -> None:
         "images_a_set": len(reference.near),
     }
     figures |= figures_of(found, reference.quality(reference.far, options.pairs))
-    print("\n".join(f"{name:<28} {value:.6g}" for name, value in figures.items()))
-    if not options.dry:
-        print(write("precision", figures, TARGETS, packages=("torch", "numpy")))
+    report("precision", figures, TARGETS, dry=options.dry, packages=("torch", "numpy"))
 
 
 if __name__ == "__main__":

@@ -55,6 +55,22 @@ def write(
     return path
 
 
+def report(
+    name: str,
+    figures: Mapping[str, float],
+    targets: Mapping[str, Target],
+    *,
+    dry: bool,
+    packages: Sequence[str] = PACKAGES,
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """Print every figure, and unless `dry` write them; the arguments are those of `write`."""
+    widest = max(map(len, figures), default=0)
+    print("\n".join(f"{key:<{widest}} {value:.6g}" for key, value in figures.items()))
+    if not dry:
+        print(write(name, figures, targets, packages, others))
+
+
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, system, and the CUDA device where there is one."""
     model = platform.processor()

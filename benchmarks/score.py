@@ -27,15 +27,15 @@ import multiprocessing
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from benchmarks.result import Target, write
+from benchmarks.result import Target, report
 from benchmarks.scorers import SIDE_PX, Done, Job, fidelity_formulas, formulas, probe, timed
+from benchmarks.turns import add_turns, command_line, in_own_process, parsed
 from facegan.score.fast import has_bf16
 from facegan.score.inception import random_weights
 
@@ -49,11 +49,9 @@ TARGETS: dict[str, Target] = {
 }
 
 
-def in_own_process(job: Job) -> Done:
+def alone(job: Job) -> Done:
     """`probe` where nothing else was run before."""
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as other:
-        return other.submit(_alone, job).result()
+    return in_own_process(_alone, job)
 
 
 def _alone(job: Job) -> Done:
@@ -138,7 +136,7 @@ def _relative(found: float, expected: float) -> float:
 
 
 def rounds(
-    work: Mapping[str, Job], repeats: int, run: Callable[[Job], Done] = in_own_process
+    work: Mapping[str, Job], repeats: int, run: Callable[[Job], Done] = alone
 ) -> Iterator[tuple[str, Done]]:
     """Every job in turn, `repeats` times."""
     for _ in range(repeats):
@@ -148,15 +146,11 @@ def rounds(
 
 def parse() -> argparse.Namespace:
     """Options, those of `--quick` filled in."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line(__doc__)
     parser.add_argument("--images", type=int, default=256, help="in each of the two folders")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="32 images, once; writes no file")
-    parser.add_argument("--dry", action="store_true", help="write no file")
-    options = parser.parse_args()
-    if options.quick:
-        options.images, options.repeats, options.dry = 32, 1, True
+    add_turns(parser, quick="32 images")
+    options = parsed(parser)
+    options.images = 32 if options.quick else options.images
     return options
 
 
@@ -169,10 +163,8 @@ def main() -> None:
             taken.setdefault(name, []).append(done)
             print(f"  {name:<24} {done.seconds:8.2f} s {done.memory_mib:8.0f} MiB", flush=True)
     figures = figures_of(taken, options.images) | time_formulas(options.images)
-    print("\n".join(f"{name:<36} {value:.6g}" for name, value in figures.items()))
-    if not options.dry:
-        names = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "numpy", "scipy")
-        print(write("score", figures, TARGETS, packages=names))
+    names = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "numpy", "scipy")
+    report("score", figures, TARGETS, dry=options.dry, packages=names)
 
 
 if __name__ == "__main__":

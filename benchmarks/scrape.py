@@ -32,15 +32,16 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import statistics
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean, median
 from urllib.parse import urlsplit
 
-from benchmarks.result import Target, write
+from benchmarks.result import Target, report
 from benchmarks.scrape_peers import Contender, Done, Task, contenders, install, run
 from benchmarks.scrape_servers import addresses, draw, nginx, nginx_version, slow_server
+from benchmarks.turns import add_programs, add_turns, command_line, parsed, rounds
 
 THREADS = 16
 FEW = 16
@@ -63,14 +64,6 @@ PEERS = {
 }
 
 Taken = dict[str, list[Done]]
-
-
-def rounds(names: Sequence[str], repeats: int) -> Iterator[tuple[int, str]]:
-    """Every name once a round, each round beginning with another one."""
-    for number in range(repeats):
-        at = number % len(names)
-        for name in (*names[at:], *names[:at]):
-            yield number, name
 
 
 def measure(
@@ -125,10 +118,10 @@ def figures_of(taken: Mapping[str, Sequence[Done]]) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, all_ in taken.items():
         count = all_[0].count
-        figures[f"images_per_s_{name}"] = count / _median(done.seconds for done in all_)
-        own = count / _median(done.own_s for done in all_)
+        figures[f"images_per_s_{name}"] = count / median(done.seconds for done in all_)
+        own = count / median(done.own_s for done in all_)
         figures[f"images_per_s_{name}_without_start"] = own
-        figures[f"cpu_ms_per_image_{name}"] = 1000 * _median(done.cpu_s for done in all_) / count
+        figures[f"cpu_ms_per_image_{name}"] = 1000 * median(done.cpu_s for done in all_) / count
     for end in ("", "_without_start"):
         speed = {name: figures[f"images_per_s_{name}{end}"] for name in taken}
         for peer, formats in PEERS.items():
@@ -140,10 +133,6 @@ def figures_of(taken: Mapping[str, Sequence[Done]]) -> dict[str, float]:
         end = "" if connections == THREADS else f"_{connections}"
         figures[f"latency_efficiency{end}"] = speed_here * LATENCY_S / connections
     return figures
-
-
-def _median(values: Iterator[float]) -> float:
-    return statistics.median(values)
 
 
 def tell(name: str, done: Done) -> None:
@@ -158,20 +147,13 @@ def tell(name: str, done: Done) -> None:
 
 def parse() -> argparse.Namespace:
     """Options, those of `--quick` filled in."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    cache = Path.home() / ".cache" / "facegan-peers"
-    parser.add_argument("--peers", type=Path, default=cache, help="environments of other programs")
+    parser = command_line(__doc__)
     parser.add_argument("--scratch", type=Path, help="folder to work in, on the disk to measure")
     parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--only", nargs="+", help="contenders; writes no file")
-    parser.add_argument("--quick", action="store_true", help="200 images, once; writes no file")
-    parser.add_argument("--dry", action="store_true", help="write no file")
-    options = parser.parse_args()
-    if options.quick:
-        options.images, options.repeats = 200, 1
-    options.dry = options.dry or options.quick or bool(options.only)
+    add_programs(parser)
+    add_turns(parser, quick="200 images")
+    options = parsed(parser)
+    options.images = 200 if options.quick else options.images
     return options
 
 
@@ -186,7 +168,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         scratch = Path(folder)
         pictures = draw(scratch / "pictures", options.images)
-        size = statistics.mean(path.stat().st_size for path in pictures.iterdir())
+        size = mean(path.stat().st_size for path in pictures.iterdir())
         taken = measure(programs, pictures, scratch, options.repeats)
         if not options.only:
             answers = 4 if options.quick else ANSWERS_PER_CONNECTION
@@ -194,10 +176,8 @@ def main() -> None:
     if options.only:
         return
     figures = figures_of(taken) | {"images": options.images, "kib_an_image": size / 1024}
-    print("\n".join(f"{name:<56} {value:.6g}" for name, value in figures.items()))
-    if not options.dry:
-        names = ("requests", "urllib3", "pillow")
-        print(write("scrape", figures, TARGETS, packages=names, others=others))
+    names = ("requests", "urllib3", "pillow")
+    report("scrape", figures, TARGETS, dry=options.dry, packages=names, others=others)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,9 @@ from __future__ import annotations
 import argparse
 import csv
 import gc
-import multiprocessing
 import statistics
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -36,6 +34,7 @@ from benchmarks import peaks
 from benchmarks.contenders import FACEGAN, TEXTBOOK, Begun, Spec, begin, counter, probe
 from benchmarks.peaks import Peaks
 from benchmarks.result import Target, write
+from benchmarks.turns import command_line, in_own_process
 from facegan.core.errors import FaceganError
 
 SIZES = (64, 128, 256)
@@ -172,9 +171,7 @@ def _begin(spec: Spec) -> Begun:
     """On the CPU the first turn is measured in a process of its own, for the memory's sake."""
     if spec.device == "cuda":
         return begin(spec)
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn) as other:
-        first_s, memory_bytes = other.submit(probe, spec).result()
+    first_s, memory_bytes = in_own_process(probe, spec)
     return Begun(begin(spec).contender, first_s, memory_bytes)
 
 
@@ -210,8 +207,7 @@ def report(measured: list[Measured], figures: dict[str, float]) -> None:
 
 def parse() -> argparse.Namespace:
     """Options, those of `--quick` filled in."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser = command_line(__doc__)
     parser.add_argument("--device", choices=tuple(ENGINES), default="cpu")
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     parser.add_argument("--batches", type=int, nargs="+", default=BATCHES)
@@ -220,7 +216,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="256 px, batch 16, three turns")
     parser.add_argument("--all-engines", action="store_true", help="every engine and precision")
     parser.add_argument("--full-run", type=Path, help="history.csv of 50,000 iterations of 16")
-    parser.add_argument("--dry", action="store_true", help="write no file")
     options = parser.parse_args()
     if options.width != 1 and not options.dry:
         parser.error(f"--width is {options.width:g}: no figure's name tells it, so --dry is needed")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from facegan.core.errors import CheckpointError
 from facegan.core.events import Listener, Note, silent
-from facegan.core.files import write_bytes, write_error, write_json
+from facegan.core.files import keep_damaged, write_bytes, write_json
 from facegan.runs import checkpoint_iterations, checkpoint_path, read_run, remove_file
 
 BEST_NAME = "best.json"
@@ -178,7 +178,8 @@ class Record:
         self._path = path
         found, damaged = _read(path)
         if damaged:
-            _set_aside(path, listener)
+            kept = f"the rows that can be read stay, the file is kept as {keep_damaged(path).name}"
+            listener(Note("train", f"{path} is damaged: {kept}", warning=True))
         self.scores = [score for score in found if score.iteration <= iteration]
         if self.scores != found or damaged:
             self._write()
@@ -227,13 +228,3 @@ def _parsed(line: str) -> Score | None:
         return Score(int(iteration), measure, float(value), int(samples), float(seconds), yardstick)
     except ValueError:
         return None
-
-
-def _set_aside(path: Path, listener: Listener) -> None:
-    broken = path.with_name(f"{path.name}.broken")
-    try:
-        path.replace(broken)
-    except OSError as error:
-        raise write_error(broken, error) from error
-    text = f"{path} is damaged: the rows that can be read stay, the file is kept as {broken.name}"
-    listener(Note("train", text, warning=True))

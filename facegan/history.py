@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facegan.core.errors import CheckpointError, TrainingDivergedError
 from facegan.core.events import Listener, Note, silent
-from facegan.core.files import write_bytes, write_error
+from facegan.core.files import keep_damaged, write_bytes, write_error
 
 FIGURES = (
     "d_loss_real",
@@ -59,7 +59,8 @@ class History:
         self._batch = batch
         lines, damage = _lines_until(path, iteration)
         if damage:
-            _set_aside(path, damage, listener)
+            kept = f"the rows before stay, the file is kept as {keep_damaged(path).name}"
+            listener(Note("train", f"{path} is damaged: {damage}; {kept}", warning=True))
         write_bytes(path, _HEADER.encode() + b"".join(lines))
 
     def append(self, rows: NDArray[np.float32], seconds: Sequence[float]) -> None:
@@ -153,17 +154,6 @@ def _lines_until(path: Path, iteration: int) -> tuple[list[bytes], str]:
     except (OSError, ValueError) as error:
         return lines, str(error) if done < iteration else ""
     return lines, ""
-
-
-def _set_aside(path: Path, damage: str, listener: Listener) -> None:
-    """Keep a damaged file under another name, so that nothing in it is lost."""
-    broken = path.with_name(f"{path.name}.broken")
-    try:
-        path.replace(broken)
-    except OSError as error:
-        raise write_error(broken, error) from error
-    text = f"{path} is damaged: {damage}; the rows before stay, the file is kept as {broken.name}"
-    listener(Note("train", text, warning=True))
 
 
 def _append(path: Path, data: bytes) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 from facegan.core.catalog import Catalog
 from facegan.core.errors import FaceganError, NothingProducedError, SourceError
@@ -181,12 +180,7 @@ class _Searches:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def run(self, config: ScrapeConfig) -> tuple[ScrapeReport, FaceganError | None]:

@@ -1,5 +1,6 @@
 """What the tests of `facegan scrape` share."""
 
+import contextlib
 import hashlib
 import sqlite3
 
@@ -21,6 +22,21 @@ def fetches(gallery):
         for path, times in gallery.requests.items()
         if path.startswith("/pictures/")
     }
+
+
+@contextlib.contextmanager
+def falling_over(gallery, after):
+    """Within the block the search breaks off beyond a place."""
+    whole = gallery.page
+
+    def page(query, first, count, *, full):
+        if first > after:
+            raise RuntimeError("the server falls over")
+        return whole(query, first, count, full=full)
+
+    gallery.page = page
+    yield
+    gallery.page = whole
 
 
 def rows(workspace, sql):

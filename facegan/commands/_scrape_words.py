@@ -13,9 +13,7 @@ from click.core import ParameterSource
 from facegan.core.errors import ConfigError
 
 
-def one_query(
-    words: Sequence[str], sources: Sequence[str], command: str = "scrape"
-) -> str | None:
+def one_query(words: Sequence[str], sources: Sequence[str], command: str = "scrape") -> str | None:
     """The search term, which is one word for the shell.
 
     Args:

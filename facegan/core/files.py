@@ -122,6 +122,23 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def keep_damaged(path: Path) -> Path:
+    """Give a damaged file another name, `.broken` after its own, so that nothing in it is lost.
+
+    Returns:
+        Where it lies now.
+
+    Raises:
+        WorkspaceError: it cannot be renamed.
+    """
+    broken = path.with_name(f"{path.name}.broken")
+    try:
+        path.replace(broken)
+    except OSError as error:
+        raise write_error(broken, error) from error
+    return broken
+
+
 def sha256_of(data: bytes) -> str:
     """64 hexadecimal digits.
 

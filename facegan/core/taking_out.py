@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 from facegan.core.addresses import host_of, is_below, plain_address
 from facegan.core.database import Database
@@ -96,12 +95,7 @@ class TakingOut(Lookups):
     def __enter__(self) -> TakingOut:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._db.close()
 
     # finding

@@ -91,10 +91,6 @@ def test_ratios_of_what_was_not_measured_are_left_out():
     assert found == {"vs_bare", "vs_bare_2", "vs_bare_by_cpu", "vs_bare_2_by_cpu"}
 
 
-def test_every_round_begins_with_another_contender():
-    assert [name for _, name in crop.rounds("abc", 4)] == list("abcbcacababc")
-
-
 def test_contenders_have_the_names_of_the_ratios(tmp_path, monkeypatch):
     monkeypatch.setattr(crop_peers, "resolve", lambda _: None)
     assert set(crop_peers.contenders(tmp_path, MODEL)) == set(SECONDS)

@@ -70,11 +70,6 @@ def test_figures_are_ratios_of_medians():
     assert set(scrape.TARGETS) <= set(figures)
 
 
-def test_every_round_begins_with_another_contender():
-    assert [name for _, name in scrape.rounds("abc", 4)] == list("abcbcacababc")
-    assert [number for number, _ in scrape.rounds("ab", 2)] == [0, 0, 1, 1]
-
-
 def test_contenders_have_the_names_of_the_figures(tmp_path):
     names = {name for names in scrape.PEERS.values() for name in names}
     assert set(scrape_peers.contenders(tmp_path)) == names | {"facegan"}

@@ -11,32 +11,18 @@ from facegan.core.errors import CatalogError
 from facegan.core.records import (
     Box,
     FaceRecord,
-    ImageRecord,
     Outcome,
     Reason,
-    SearchResult,
     Status,
     Tally,
 )
 from facegan.core.schema import MIGRATIONS
 
+from .conftest import image, result
+
 KEPT = Outcome(Status.KEPT, ms=2.5)
 FAILED = Outcome(Status.FAILED, Reason.TIMEOUT)
 NO_FACE = Outcome(Status.REJECTED, Reason.NO_FACE, "none seen")
-
-
-@pytest.fixture
-def catalog(tmp_path):
-    with Catalog(tmp_path / "catalog.db") as opened:
-        yield opened
-
-
-def result(url, rank=0, query="artist", source="bing", **facts):
-    return SearchResult(url, query, source, rank, **facts)
-
-
-def image(sha="a"):
-    return ImageRecord(sha, f"images/{sha}.jpg", 4, 3, 99, "jpeg")
 
 
 def face(sha="a", crop="c", **changes):

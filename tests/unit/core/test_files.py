@@ -12,6 +12,7 @@ from facegan.core.files import (
     Workspace,
     atomic_writer,
     content_path,
+    keep_damaged,
     sha256_of,
     sha256_of_file,
     write_bytes,
@@ -120,6 +121,19 @@ def test_json_is_readable_and_keeps_other_scripts(tmp_path):
     assert "画家" in text
     assert text.endswith("\n")
     assert json.loads(text) == {"name": "画家", "n": [1, 2]}
+
+
+def test_a_damaged_file_is_kept_under_another_name(tmp_path):
+    path = tmp_path / "x.csv"
+    for text in ("first", "second"):
+        path.write_text(text)
+        assert keep_damaged(path) == tmp_path / "x.csv.broken"
+        assert [p.name for p in tmp_path.iterdir()] == ["x.csv.broken"]
+        assert (tmp_path / "x.csv.broken").read_text() == text
+    (tmp_path / "y.csv.broken").mkdir()
+    (tmp_path / "y.csv").write_text("third")
+    with pytest.raises(WorkspaceError, match=r"cannot write .*y\.csv\.broken"):
+        keep_damaged(tmp_path / "y.csv")
 
 
 def test_hash_of_bytes_is_that_of_their_file(tmp_path):

@@ -6,29 +6,20 @@ from hypothesis import strategies as st
 
 from facegan.core import taking_out
 from facegan.core.addresses import host_of, hosts_above, is_below, plain_address
-from facegan.core.catalog import Catalog
 from facegan.core.errors import CatalogError
 from facegan.core.forget_tables import HOST, QUERY, SHA256, URL
-from facegan.core.records import ImageRecord, Outcome, Reason, SearchResult, Status
+from facegan.core.records import Outcome, Reason, SearchResult, Status
 from facegan.core.scrape_tables import Added
 from facegan.core.taking_out import Found, TakingOut
+
+from .conftest import image
 
 KEPT = Outcome(Status.KEPT)
 ADA = "https://a.example/ada.jpg"
 
 
-@pytest.fixture
-def catalog(tmp_path):
-    with Catalog(tmp_path / "catalog.db") as opened:
-        yield opened
-
-
 def result(url, query="artist", rank=0, **facts):
     return SearchResult(url, query, "bing", rank, **facts)
-
-
-def image(sha):
-    return ImageRecord(sha, f"images/{sha}.jpg", 4, 3, 99, "jpeg")
 
 
 def rows(catalog):

@@ -5,9 +5,11 @@ import pytest
 from facegan.core.catalog import Catalog
 from facegan.core.forget_tables import HOST, QUERY, SHA256, URL
 from facegan.core.provenance import provenance
-from facegan.core.records import FaceRecord, ImageRecord, Outcome, Reason, SearchResult, Status
+from facegan.core.records import FaceRecord, Outcome, Reason, SearchResult, Status
 from facegan.core.scrape_tables import Added
 from facegan.core.taking_out import Found, TakingOut
+
+from .conftest import image
 
 KEPT = Outcome(Status.KEPT)
 GONE = Outcome(Status.REJECTED, Reason.HTTP_404)
@@ -17,10 +19,6 @@ URLS = {name: f"https://{name}.example/1.jpg" for name in "ab"}
 
 def result(name, query="artist", **facts):
     return SearchResult(URLS[name], query, "bing", 0, **facts)
-
-
-def image(sha):
-    return ImageRecord(sha, f"images/{sha}.jpg", 4, 3, 99, "jpeg")
 
 
 @pytest.fixture

@@ -3,28 +3,15 @@ import json
 import pytest
 
 from facegan.core import image_tables, scrape_tables
-from facegan.core.catalog import Catalog
-from facegan.core.records import FaceRecord, ImageRecord, Outcome, Reason, SearchResult, Status
+from facegan.core.records import FaceRecord, Outcome, Reason, Status
 from facegan.core.scrape_tables import Added, Fetch
+
+from .conftest import image, result
 
 KEPT = Outcome(Status.KEPT, ms=2.5)
 FAILED = Outcome(Status.FAILED, Reason.TIMEOUT)
 SMALL = Outcome(Status.REJECTED, Reason.TOO_SMALL)
 DUPLICATE = Outcome(Status.REJECTED, Reason.DUPLICATE)
-
-
-@pytest.fixture
-def catalog(tmp_path):
-    with Catalog(tmp_path / "catalog.db") as opened:
-        yield opened
-
-
-def result(url, rank=0, query="artist", source="bing", **facts):
-    return SearchResult(url, query, source, rank, **facts)
-
-
-def image(sha="a"):
-    return ImageRecord(sha, f"images/{sha}.jpg", 4, 3, 99, "jpeg")
 
 
 def pending(catalog, config="c", query="artist", **more):

@@ -10,8 +10,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.files import Workspace
 from facegan.ledger import sync_runs
 from facegan.runs import create
-
-DATA = {"selection": "a" * 64, "image_size": 32, "count": 10, "sha256": "b" * 64}
+from tests.train_helpers import DATA, reach
 
 
 @pytest.fixture
@@ -28,13 +27,6 @@ def scored(workspace, run):
 def counts(workspace):
     with Catalog(workspace.catalog) as catalog:
         return [catalog.rows(table) for table in ("runs", "checkpoints", "scores")]
-
-
-def reach(run, iteration):
-    run.checkpoints.mkdir()
-    path = run.checkpoints / f"iter-{iteration:08d}"
-    path.with_suffix(".safetensors").write_bytes(b"1234")
-    path.with_suffix(".json").write_text('{"bytes": 4}')
 
 
 def test_rows_of_a_deleted_run_go(workspace, tiny):

@@ -9,24 +9,10 @@ from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, fetch_image
 from pipeline.http import Transport
 from tests import servers
+from tests.clock import Time
 
 PICTURE = servers.picture(1)
 FREE = {"robots_txt": False, "opt_outs": False}
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self):
-        self.now = 1000.0
-        self.naps = []
-
-    def clock(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.naps.append(seconds)
-        self.now += seconds
 
 
 def budgeted(site, time=None, **options):

@@ -6,21 +6,7 @@ import pytest
 
 from pipeline import manners as module
 from pipeline.manners import BusyHostError, Manners
-
-
-class Time:
-    """A clock that only sleeping moves."""
-
-    def __init__(self):
-        self.now = 100.0
-        self.naps = []
-
-    def clock(self):
-        return self.now
-
-    def sleep(self, seconds):
-        self.naps.append(seconds)
-        self.now += seconds
+from tests.clock import Time
 
 
 def polite(time, connections=8, per_second=0.0, **options):

@@ -10,6 +10,7 @@ from pipeline.config import ScrapeConfig
 from pipeline.fetch import Fetched, fetch_image
 from pipeline.http import Transport
 from tests import servers
+from tests.clock import Time
 
 PICTURE = servers.picture(1)
 ROBOTS = "/robots.txt"
@@ -191,22 +192,17 @@ def test_unreadable_robots_txt_is_asked_for_again_after_a_minute():
 
 
 def test_crawl_delay_becomes_the_hosts_budget():
-    now, naps = [1000.0], []
-
-    def sleep(seconds):
-        naps.append(round(seconds, 3))
-        now[0] += seconds
-
+    clock = Time()
     robots = servers.text("User-agent: *\nCrawl-delay: 3\n")
     with site_with(robots) as site:
         # Reached by name, so that it is no server of one's own.
         config = ScrapeConfig("a", opt_outs=False, host_rate=0)
         port = int(site.host.rpartition(":")[2])
-        with Transport(config, clock=lambda: now[0], sleep=sleep) as transport:
+        with Transport(config, clock=clock.clock, sleep=clock.sleep) as transport:
             transport._guard._allowed = frozenset({("127.0.0.1", port)})
             for _ in range(3):
                 assert isinstance(fetch_image(site.url("/p.jpg"), transport), Fetched)
-    assert naps == [3.0, 3.0]
+    assert clock.naps == pytest.approx([3.0, 3.0], abs=1e-3)
 
 
 def test_hosts_remembered_are_bounded(monkeypatch):

@@ -17,7 +17,15 @@ from pipeline.gallery import Gallery
 from pipeline.http import Transport
 from pipeline.scrape import scrape
 from tests import servers
-from tests.scrape_helpers import check_consistent, fetched, fetches, lists, rows, settings
+from tests.scrape_helpers import (
+    check_consistent,
+    falling_over,
+    fetched,
+    fetches,
+    lists,
+    rows,
+    settings,
+)
 
 
 @pytest.fixture
@@ -139,20 +147,11 @@ def test_unreachable_source(workspace):
 def test_search_that_breaks_off_keeps_what_it_had(workspace):
     events = []
     with Gallery(servers.pictures(60)) as gallery:
-        whole = gallery.page
-
-        def page(query, first, count, *, full):
-            if first > 35:
-                raise RuntimeError("the server falls over")
-            return whole(query, first, count, full=full)
-
-        gallery.page = page
-        with pytest.raises(SourceError, match="cannot reach"):
+        with falling_over(gallery, after=35), pytest.raises(SourceError, match="cannot reach"):
             scrape(settings(gallery), workspace, listener=events.append)
         text = "35 images are kept for 'artist'; the search broke off"
         assert Note("scrape", text, warning=True) in events
         check_consistent(workspace)
-        gallery.page = whole
         assert scrape(settings(gallery), workspace).images == 60
         assert set(fetches(gallery).values()) == {1}
 

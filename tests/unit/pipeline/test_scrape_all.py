@@ -9,7 +9,7 @@ from pipeline.gallery import Gallery
 from pipeline.http import Transport
 from pipeline.scrape import scrape_all
 from tests import servers
-from tests.scrape_helpers import check_consistent, fetches, rows, settings
+from tests.scrape_helpers import check_consistent, falling_over, fetches, rows, settings
 from tests.sources_servers import Service
 
 
@@ -103,17 +103,12 @@ def test_searches_that_all_fail_raise_the_sources_trouble(workspace):
 
 def test_one_search_that_breaks_off_tells_of_the_images_it_kept_and_raises(workspace):
     events = []
-    with Gallery(servers.pictures(40)) as gallery:
-        whole = gallery.page
-
-        def page(query, first, count, *, full):
-            if first > 35:
-                raise RuntimeError("the server falls over")
-            return whole(query, first, count, full=full)
-
-        gallery.page = page
-        with pytest.raises(SourceError, match="cannot reach") as caught:
-            scrape_all([settings(gallery)], workspace, listener=events.append)
+    with (
+        Gallery(servers.pictures(40)) as gallery,
+        falling_over(gallery, after=35),
+        pytest.raises(SourceError, match="cannot reach") as caught,
+    ):
+        scrape_all([settings(gallery)], workspace, listener=events.append)
     text = f"'artist' from bing: {caught.value}; 35 images are kept"
     assert Note("scrape", text, warning=True) in events
 

@@ -20,7 +20,7 @@ from facegan.core.files import Workspace
 from facegan.core.shard_index import HELD_OUT, INDEX_NAME, TRAIN
 from facegan.core.shards import ShardIndex, open_index
 from facegan.outputs import run_folder
-from facegan.runs import Run, read_run
+from facegan.runs import Run, data_identity, read_run, same_faces
 from facegan.sample import latents
 from facegan.score.sets import Generated, ImageSet, Packed, pictures
 from facegan.trained import load_generator
@@ -111,15 +111,14 @@ def find_reference(against: str | None, subject: Subject, workspace: Workspace) 
     """
     if against is None:
         try:
-            found = _of_shards(open_index(workspace.shards), subject.size_px)
+            return _of_shards_and_run(open_index(workspace.shards), subject)
         except ShardError as error:
             return Reference(None, missing=f"{error.message}; --against names a folder")
-        return _known(found, subject.run)
     folder = Path(against)
     if not folder.is_dir():
         raise ScoreError(f"--against is {against}: a folder of pictures or of shards is needed")
     if (folder / INDEX_NAME).is_file():
-        return _known(_of_shards(open_index(folder), subject.size_px), subject.run)
+        return _of_shards_and_run(open_index(folder), subject)
     return Reference(pictures(folder))
 
 
@@ -127,16 +126,24 @@ def other_faces(subject: Subject, reference: Reference, listener: Listener) -> N
     """Say when the faces compared with are not those that the run was trained on."""
     here = reference.real is not None and "selection" in reference.real.about
     if subject.run and here and not reference.trained_on:
-        text = "the shards do not hold the faces that this run was trained on: copies of those "
-        listener(Note("score", text + "cannot be found", warning=True))
+        text = (
+            "the shards do not hold what this run was trained on, other faces or others of them "
+            "held out: copies of those cannot be found"
+        )
+        listener(Note("score", text, warning=True))
 
 
-def _known(reference: Reference, run: Run | None) -> Reference:
-    """With what the run knows of these shards: whether they are its own."""
-    if run is None or reference.real is None:
-        return reference
-    same = reference.real.about.get("selection") == run.data.get("selection")
-    return replace(reference, trained_on=same, flipped=same and run.config.flip)
+def _of_shards_and_run(index: ShardIndex, subject: Subject) -> Reference:
+    """The shards' faces, with what the run knows of them.
+
+    Of shards that are not its own a run may have seen what they hold out.
+    """
+    found, run = _of_shards(index, subject.size_px), subject.run
+    if run is None:
+        return found
+    if not same_faces(run.data, data_identity(index)):
+        return replace(found, held_out=None)
+    return replace(found, trained_on=True, flipped=run.config.flip)
 
 
 def _refuse_for_pictures(what: str, **options: bool) -> None:

@@ -1,6 +1,7 @@
 """What `facegan score` can be pointed at."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,14 +9,15 @@ import torch
 
 from facegan.config import ScoreConfig
 from facegan.core.errors import CheckpointError, ScoreError, ShardError
+from facegan.core.events import Note
 from facegan.core.files import Workspace
-from facegan.core.shards import Entry, write_shards
+from facegan.core.shards import Entry, open_index, write_shards
 from facegan.export import export_run
 from facegan.export import plan as plan_export
 from facegan.images import encode_png
 from facegan.runs import checkpoint_path
-from facegan.subjects import SAMPLES_CPU, find_reference, find_subject
-from tests.export_helpers import trained
+from facegan.subjects import SAMPLES_CPU, find_reference, find_subject, other_faces
+from tests.export_helpers import crops, trained
 
 from .conftest import pictures
 
@@ -90,7 +92,7 @@ def test_real_faces_are_reduced_to_the_generators_size(workspace, tmp_path):
         for number, image in enumerate(pictures(4, 64))
     ]
     write_shards(tmp_path / "large", entries, image_size=64, config={})
-    subject = find_subject(None, workspace, CONFIG, CPU)
+    subject = replace(find_subject(None, workspace, CONFIG, CPU), run=None)
     reference = find_reference(str(tmp_path / "large"), subject, workspace)
     assert reference.real.read(0, 9).shape == (3, 32, 32, 3)
     assert len(reference.held_out) == 1
@@ -103,6 +105,25 @@ def test_the_workspaces_shards_stand_beside_by_default(workspace):
     gone = find_reference(None, subject, workspace)
     assert gone.real is None
     assert "no shards" in gone.missing
+
+
+def test_faces_that_the_run_may_have_seen_do_not_count_as_held_out(workspace):
+    subject = find_subject(None, workspace, CONFIG, CPU)
+    assert find_reference(None, subject, workspace).trained_on
+    names = [member.key for member in open_index(workspace.shards).members]
+    entries = [
+        Entry(name, png, {}, "held_out" if number < 2 else "train")
+        for number, (name, png) in enumerate(zip(names, crops(), strict=True))
+    ]
+    shutil.rmtree(workspace.shards)
+    write_shards(workspace.shards, entries, image_size=32, config={})
+    heard: list[Note] = []
+    found = find_reference(None, subject, workspace)
+    other_faces(subject, found, heard.append)
+    assert (len(found.real), found.held_out, found.trained_on) == (3, None, False)
+    assert "others of them held out" in heard[0].text
+    stranger = replace(subject, run=None)
+    assert len(find_reference(None, stranger, workspace).held_out) == 2
 
 
 def test_what_is_not_there_is_named(workspace, tmp_path):

@@ -24,7 +24,11 @@ import numpy as np
 SIZE = 256
 SEARCH_PX = 640
 SCORE, NMS, TOP_K = 0.6, 0.3, 5000
-PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+PNG = [
+    *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+    *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
+    *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP),
+]
 """Those of pipeline.images."""
 WARM = 4
 """Images for each process before the clock starts."""

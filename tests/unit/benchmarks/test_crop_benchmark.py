@@ -17,7 +17,7 @@ from benchmarks.result import ROOT
 from facegan.core.records import Box, Face
 from pipeline.config import CropConfig
 from pipeline.detect import MODEL_NAME
-from pipeline.images import encode_png
+from pipeline.images import PNG_OPTIONS, encode_png
 from pipeline.portraits import portraits
 
 SECONDS = {
@@ -63,6 +63,10 @@ def knows(**boxes):
         return [] if box is None else [Face(box, 0.9)]
 
     return detect
+
+
+def test_the_peers_write_pngs_as_facegan_does():
+    assert list(PNG_OPTIONS) == crop_loop.PNG
 
 
 def test_figures_are_ratios_of_medians():

@@ -9,6 +9,8 @@ Colours are taken as sRGB; colour profiles are not applied.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -42,17 +44,19 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
+UPRIGHT: dict[int, Callable[[Pixels], cv2.typing.MatLike]] = {
+    2: lambda pixels: cv2.flip(pixels, 1),
+    3: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_180),
+    4: lambda pixels: cv2.flip(pixels, 0),
+    5: cv2.transpose,
+    6: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE),
+    7: lambda pixels: cv2.rotate(cv2.transpose(pixels), cv2.ROTATE_180),
+    8: lambda pixels: cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE),
 }
 """What turns a picture of that EXIF orientation upright."""
 
+STRIP_ROWS = 256
+"""Rows that are converted at once, where a conversion needs memory of its own."""
 PNG_OPTIONS = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -72,8 +76,9 @@ def decode(data: bytes, limits: ImageLimits) -> Pixels | Rejection:
         limits: what the image must keep to.
 
     Returns:
-        (H, W, 3) uint8 in [0, 255], RGB, read-only; or a rejection: those of `inspect`, and
-        decode_failed where the file breaks off or its pixels make no sense.
+        (H, W, 3) uint8 in [0, 255], RGB; or a rejection: those of `inspect`, and
+        decode_failed where the file breaks off or its pixels make no sense, out_of_memory where
+        the machine has too little to unpack it.
     """
     info = inspect(data, limits)
     if isinstance(info, Rejection):
@@ -84,7 +89,12 @@ def decode(data: bytes, limits: ImageLimits) -> Pixels | Rejection:
             if isinstance(image, Rejection):  # pragma: no cover - inspect has said so before
                 return image
             image.load()
-            return np.asarray(_rgb(_upright(image)))
+            turn, pixels = UPRIGHT.get(orientation_of(image)), _unpacked(image)
+            del image  # twice as large as its pixels
+            return pixels if turn is None else np.asarray(turn(pixels), np.uint8)
+    except MemoryError:
+        detail = f"{info.format}, {info.width}x{info.height}"
+        return Rejection(Reason.OUT_OF_MEMORY, detail)
     except (*BROKEN, Image.DecompressionBombError) as error:
         return Rejection(Reason.DECODE_FAILED, f"{info.format}: {words_of(error)}")
 
@@ -114,32 +124,46 @@ def encode_png(image: Pixels) -> bytes:
     return png.tobytes()
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    turn = UPRIGHT.get(orientation_of(image))
-    return image if turn is None else image.transpose(turn)
+def _unpacked(image: Image.Image) -> Pixels:
+    """(H, W, 3), as it lies in the file; some rows at a time, for no second copy of the whole."""
+    convert = _conversion(image)
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top, strip in _strips(image):
+        pixels[top : top + strip.height] = np.asarray(convert(strip))
+    return pixels
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    for top in range(0, image.height, STRIP_ROWS):
+        yield top, image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+
+
+def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
+    """What makes RGB of a part of it."""
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return partial(_grey, factor=_to_levels(image))
     if image.has_transparency_data:
-        colours = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, colours).convert("RGB")
-    return image.convert("RGB")
+        return _on_white
+    return lambda strip: strip.convert("RGB")
 
 
-def _eight_bits(grey: NDArray[np.generic]) -> Pixels:
-    """(H, W) uint8 of 16-bit levels or of floats in [0, 1]; floats beyond 1 count as [0, 255].
+def _on_white(strip: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", strip.size, "white")
+    return Image.alpha_composite(white, strip.convert("RGBA")).convert("RGB")
 
-    >>> _eight_bits(np.array([[0, 257, 65535]], np.uint16))
-    array([[  0,   1, 255]], dtype=uint8)
-    """
-    levels = np.nan_to_num(grey.astype(np.float32))
-    if np.issubdtype(grey.dtype, np.floating):
-        levels *= 255 if levels.max(initial=0) <= 1 else 1
-    else:
-        levels /= 257
-    return levels.round().clip(0, 255).astype(np.uint8)
+
+def _grey(strip: Image.Image, factor: float) -> Image.Image:
+    levels = _floats(strip) * np.float32(factor)
+    return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8)).convert("RGB")
+
+
+def _to_levels(image: Image.Image) -> float:
+    """What takes 16-bit levels, or floats in [0, 1], to [0, 255]; floats beyond 1 are there."""
+    if image.mode != "F":
+        return 1 / 257
+    highest = max(_floats(strip).max(initial=0) for _, strip in _strips(image))
+    return 255.0 if highest <= 1 else 1.0
+
+
+def _floats(image: Image.Image) -> NDArray[np.float32]:
+    return np.nan_to_num(np.asarray(image).astype(np.float32))

@@ -51,6 +51,8 @@ class Reason(StrEnum):
     # the image
     DECODE_FAILED = "decode_failed"
     DECODER_CRASHED = "decoder_crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    """Of the machine, while it was decoded or searched: the next call tries again."""
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_SMALL = "too_small"
     DUPLICATE = "duplicate"

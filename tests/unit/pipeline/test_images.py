@@ -1,6 +1,8 @@
 import io
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image, ImageFile, features
 
+import pipeline.images as images
 from facegan.core.records import Reason
 from pipeline.images import (
     ImageInfo,
@@ -159,6 +162,52 @@ def test_what_is_transparent_becomes_white(mode):
 def test_transparent_colour_of_an_rgb_png_becomes_white():
     data = saved(corners(), "PNG", transparency=(255, 0, 0))
     assert (decode(data, LIMITS)[0, 0] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P", "1", "CMYK", "I;16", "F"])
+def test_rows_are_the_same_however_many_are_converted_at_once(mode, monkeypatch):
+    noise = np.random.default_rng(1).integers(0, 256, (30, 11, 4), np.uint8)
+    picture = Image.fromarray(noise, "RGBA")
+    if mode in {"I;16", "F"}:  # only the last row tells that levels go beyond 1
+        levels = noise[..., 0] * (np.arange(30) == 29)[:, None]
+        picture = Image.fromarray(levels.astype(np.float32 if mode == "F" else np.uint16) * 1)
+    elif mode != "RGBA":
+        picture = picture.convert(mode)
+    data = saved(picture, "TIFF" if mode in {"F", "CMYK"} else "PNG")
+    whole = decode(data, LIMITS)
+    assert whole.shape == (30, 11, 3)
+    for rows in (1, 7, 29):
+        monkeypatch.setattr(images, "STRIP_ROWS", rows)
+        assert np.array_equal(decode(data, LIMITS), whole)
+
+
+def test_too_little_memory_is_no_fault_of_the_picture(monkeypatch):
+    def load(_):
+        raise MemoryError
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    data = saved(corners(), "BMP")
+    expected = Rejection(Reason.OUT_OF_MEMORY, "bmp, 64x48")
+    assert decode(data, LIMITS) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["RGB", "RGBA", "I;16"])
+def test_a_large_picture_takes_eight_bytes_a_pixel(kind, tmp_path):
+    """Pillow's own four, three of the result, and some rows; it was 23 for what is transparent."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.new(kind, (5000, 5000), 9 if kind == "I;16" else 0).save(
+        tmp_path / "large", "PNG", exif=turned
+    )
+    code = (
+        "import re, sys; from pathlib import Path; from pipeline.images import ImageLimits, read;"
+        r" peak = lambda: int(re.search(r'VmHWM:\s+(\d+)', open('/proc/self/status').read())[1]);"
+        " before = peak(); read(Path(sys.argv[1]), ImageLimits()); print(1024 * (peak() - before))"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "large")]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert 5000 * 5000 * 3 < int(done.stdout) < 5000 * 5000 * 8.5
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])

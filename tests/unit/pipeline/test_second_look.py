@@ -1,12 +1,22 @@
-"""A tilted face is searched again when it is upright."""
+"""A tilted face is searched again upright; an unsure one is looked at from all around."""
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
 from facegan.core.records import Box, Face
-from pipeline.second_look import FROM_ROLL_DEG, LOOK_PX, look_again
+from pipeline.align import ffhq_framing
+from pipeline.second_look import (
+    AROUND_BOX,
+    AROUND_DEG,
+    FROM_ROLL_DEG,
+    LOOK_PX,
+    MIRRORED,
+    SURE,
+    look_again,
+)
 
 IMAGE = np.full((200, 300, 3), 128, np.uint8)
 IMAGE[:, :150] = 90
@@ -14,6 +24,8 @@ BOX = Box(100, 50, 180, 150)
 FACE = ((-10.0, 0.0), (10.0, 0.0), (0.0, 6.0), (-6.0, 20.0), (6.0, 20.0))
 """Five landmarks round the eyes' middle, upright."""
 EYES_AT = (140.0, 80.0)
+UNSURE = SURE - 0.1
+BLIND_FROM_DEG = 30
 
 
 def placed(degrees, at=EYES_AT, scale=1.0):
@@ -34,31 +46,75 @@ class Seer:
         return [Face(Box(0, 0, LOOK_PX, LOOK_PX), 0.7, self.truth)] if self.truth else []
 
 
+COLOURS = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (0, 255, 255))
+
+
+def marked(degrees, at=BOX.centre):
+    """A picture of a face of coloured discs, tilted clockwise, and its landmarks."""
+    image = np.zeros((200, 300, 3), np.uint8)
+    points = placed(degrees, at, 1.5)
+    for (x, y), colour in zip(points, COLOURS, strict=True):
+        cv2.circle(image, (round(x * 16 - 8), round(y * 16 - 8)), 64, colour, -1, cv2.LINE_AA, 4)
+    return image, points
+
+
+class Around:
+    """A detector of discs: the surer, the more upright they are shown, and blind where they lie."""
+
+    def __init__(self, best=0.92):
+        self.best, self.looks = best, 0
+
+    def __call__(self, image):
+        self.looks += 1
+        points = [centroid(image, colour) for colour in COLOURS]
+        if None in points:
+            return []
+        (left, right), mouth = points[:2], points[3]
+        across, down = np.subtract(right, left), np.subtract(mouth, left)
+        if across[0] * down[1] < across[1] * down[0]:
+            points = [points[at] for at in MIRRORED]
+        off = abs(ffhq_framing(points, 0).angle_deg)
+        if off > BLIND_FROM_DEG:
+            return []
+        x, y = np.mean(points, axis=0)
+        return [Face(Box(x - 20, y - 20, x + 20, y + 20), self.best - off / 1000, tuple(points))]
+
+
+def centroid(image, colour):
+    like = np.abs(image.astype(int) - colour).max(axis=2) < 100
+    rows, columns = np.nonzero(like)
+    return (columns.mean() + 0.5, rows.mean() + 0.5) if rows.size else None
+
+
 def test_a_face_that_is_hardly_tilted_is_left_as_it_was_found():
-    face = Face(BOX, 0.9, placed(FROM_ROLL_DEG - 1))
+    face = Face(BOX, SURE, placed(FROM_ROLL_DEG - 1))
     seer = Seer(face, FACE)
     assert look_again(IMAGE, face, seer) is face
     assert seer.shown == []
 
 
+@pytest.mark.parametrize("score", [SURE, UNSURE])
 @pytest.mark.parametrize("points", [None, ((0.0, 0.0), (0.0, 9.0)), ((1.0, 1.0),) * 5])
-def test_a_face_without_five_useful_landmarks_is_left_as_it_was_found(points):
-    face = Face(BOX, 0.9, points)
+def test_a_face_without_five_useful_landmarks_is_left_as_it_was_found(points, score):
+    face = Face(BOX, score, points)
     assert look_again(IMAGE, face, Seer(face, FACE)) is face
 
 
+@pytest.mark.parametrize("score", [SURE, UNSURE])
 @pytest.mark.parametrize("degrees", [-80, -15, 12, 30, 170])
-def test_a_tilted_face_is_shown_upright_and_small(degrees):
-    face = Face(BOX, 0.9, placed(degrees))
+def test_a_tilted_face_is_shown_upright_and_small(degrees, score):
+    face = Face(BOX, score, placed(degrees))
     seer = Seer(face, None)
     look_again(IMAGE, face, seer)
     assert {image.shape for image in seer.shown} == {(LOOK_PX, LOOK_PX, 3)}
 
 
-def test_a_face_that_is_not_found_again_keeps_its_framing():
-    face = Face(BOX, 0.9, placed(30))
+@pytest.mark.parametrize("score", [SURE, UNSURE])
+def test_a_face_that_is_not_found_again_keeps_its_framing(score):
+    face = Face(BOX, score, placed(30))
     again = look_again(IMAGE, face, Seer(face, None))
     assert np.allclose(again.landmarks, face.landmarks)
+    assert again.score == score
 
 
 @pytest.mark.parametrize(
@@ -71,5 +127,52 @@ def test_a_face_that_is_not_found_again_keeps_its_framing():
     ],
 )
 def test_another_face_or_nonsense_is_not_believed(found):
-    face = Face(BOX, 0.9, placed(40))
+    face = Face(BOX, SURE, placed(40))
     assert look_again(IMAGE, face, Seer(face, tuple(found))) is face
+
+
+@pytest.mark.parametrize("truth", [26, 45, 60, 75, 90, 120, 135, 180, -45, -90, -135, -150])
+@pytest.mark.parametrize("seen_as", [0, 20])
+def test_which_way_is_up_is_found_where_the_first_look_was_wrong(truth, seen_as):
+    image, points = marked(truth)
+    again = look_again(image, Face(BOX, UNSURE, placed(seen_as, BOX.centre)), Around())
+    assert np.allclose(again.landmarks, points, atol=0.6)
+    assert again.box == BOX
+
+
+@pytest.mark.parametrize(("best", "score"), [(0.91, 0.91), (UNSURE - 0.1, UNSURE)])
+def test_a_face_that_was_found_lying_is_as_sure_as_it_is_upright(best, score):
+    image, _ = marked(90)
+    again = look_again(image, Face(BOX, UNSURE, placed(0)), Around(best))
+    assert again.score == pytest.approx(score, abs=0.002)
+
+
+@pytest.mark.parametrize("truth", [0, 4, -20])
+def test_a_face_that_is_best_seen_upright_is_left_as_it_was_found(truth):
+    image, _ = marked(truth)
+    face = Face(BOX, UNSURE, placed(2))
+    assert look_again(image, face, Around()) is face
+
+
+def test_a_surely_seen_face_is_not_looked_at_from_all_around():
+    image, _ = marked(180)
+    seer = Around()
+    face = Face(BOX, SURE, placed(0))
+    assert look_again(image, face, seer) is face
+    assert seer.looks == 0
+
+
+@pytest.mark.parametrize(
+    ("best", "looks"), [(SURE + 0.02, 1), (SURE - 0.02, len(AROUND_DEG))], ids=["sure", "unsure"]
+)
+def test_looking_around_ends_where_a_face_is_surely_seen(best, looks):
+    image, _ = marked(0)
+    seer = Around(best)
+    look_again(image, Face(BOX, UNSURE, placed(0)), seer)
+    assert seer.looks == looks
+
+
+def test_a_neighbour_at_the_edge_of_a_look_around_is_not_believed():
+    image, _ = marked(180, (BOX.centre[0] + 0.3 * AROUND_BOX * BOX.height, BOX.centre[1]))
+    face = Face(BOX, UNSURE, placed(0))
+    assert look_again(image, face, Around()) is face

@@ -55,8 +55,8 @@ UPRIGHT: dict[int, Callable[[Pixels], cv2.typing.MatLike]] = {
 }
 """What turns a picture of that EXIF orientation upright."""
 
-STRIP_ROWS = 256
-"""Rows that are converted at once, where a conversion needs memory of its own."""
+AT_ONCE_PX = 4_000_000
+"""Pixels that are converted together, at most."""
 PNG_OPTIONS = (
     *(cv2.IMWRITE_PNG_COMPRESSION, 1),
     *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
@@ -125,8 +125,10 @@ def encode_png(image: Pixels) -> bytes:
 
 
 def _unpacked(image: Image.Image) -> Pixels:
-    """(H, W, 3), as it lies in the file; some rows at a time, for no second copy of the whole."""
+    """(H, W, 3), as it lies in the file; a large one by rows, for no second copy of the whole."""
     convert = _conversion(image)
+    if image.width * image.height <= AT_ONCE_PX:
+        return np.asarray(convert(image))
     pixels = np.empty((image.height, image.width, 3), np.uint8)
     for top, strip in _strips(image):
         pixels[top : top + strip.height] = np.asarray(convert(strip))
@@ -134,8 +136,9 @@ def _unpacked(image: Image.Image) -> Pixels:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    for top in range(0, image.height, STRIP_ROWS):
-        yield top, image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
+    rows = max(1, AT_ONCE_PX // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
@@ -144,6 +147,8 @@ def _conversion(image: Image.Image) -> Callable[[Image.Image], Image.Image]:
         return partial(_grey, factor=_to_levels(image))
     if image.has_transparency_data:
         return _on_white
+    if image.mode == "RGB":
+        return lambda strip: strip
     return lambda strip: strip.convert("RGB")
 
 

@@ -46,6 +46,8 @@ class ForgetPlan:
     """Runs that were trained with them."""
     unknown: tuple[str, ...]
     """Runs of which that cannot be told: which faces they saw is not on record."""
+    copies: int = 0
+    """Of the images, those that show the same as one that was meant."""
     going: tuple[tuple[str, str | None], ...] = ()
     """These addresses, each with a title, as text for people."""
     also: tuple[str, ...] = ()
@@ -165,6 +167,7 @@ def _plan(
         found.staying,
         tuple(trained),
         tuple(unknown),
+        found.copies,
         tuple((without_user(clean(url) or ""), clean(title)) for url, title in taking.going()),
         tuple(made_of_images(workspace)) if goes else (),
     )
@@ -250,8 +253,13 @@ def _holds(index: ShardIndex, taking: TakingOut) -> bool:
 
 def _settings(index: ShardIndex | None) -> ShardConfig:
     """Those that the shards were packed with."""
-    wanted = index.config.get("max_bytes") if index else None
-    config = ShardConfig(max_bytes=wanted) if isinstance(wanted, int) else ShardConfig()
+    wanted = index.config if index else {}
+    given = {
+        name: wanted[name]
+        for name, kinds in (("max_bytes", int), ("hold_out", (int, float)))
+        if isinstance(wanted.get(name), kinds)
+    }
+    config = ShardConfig(**given)
     return ShardConfig() if config.problems() else config
 
 

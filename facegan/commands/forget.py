@@ -38,7 +38,7 @@ def command(session: Session, what: str, kind: str | None, every: bool, yes: boo
 
     WHAT is the address of a picture or of the page it stood on, a host (with those below it), the
     SHA-256 of an image or a face (8 digits of it may do, and so does the path of its file), or what
-    was searched for. The files go, with all that was made of pictures: the cache, the figures of
+    was searched for. Copies of the same picture from elsewhere go too. The files go, with all that was made of pictures: the cache, the figures of
     scores, CREDITS.md and credits.csv. The shards are packed anew, and no later `facegan scrape`
     fetches those addresses or keeps those bytes; `--as url` and `--as host` bar what nothing came
     from yet. Runs that were trained with them are named: their models have still seen them.
@@ -106,7 +106,8 @@ def _barred(plan: Any) -> str:
 
 def _what(plan: Any) -> str:
     images, faces = counted(plan.images, "image"), counted(plan.faces, "face")
-    return f"{plan.target.kind} {plan.target.value}: {images} with {faces}"
+    copies = f", {plan.copies:,} of them copies" if plan.copies else ""
+    return f"{plan.target.kind} {plan.target.value}: {images} with {faces}{copies}"
 
 
 def _beside(session: Session, plan: Any) -> list[str]:

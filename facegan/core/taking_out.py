@@ -57,6 +57,12 @@ _SPREAD = (
 A hit's address stays where it led to an image that stays; another one where it leads to other bytes
 by now.
 """
+_COPIES = (
+    "INSERT OR IGNORE INTO going_image SELECT DISTINCT copy.image_sha256 FROM faces AS one"  # noqa: S608
+    " JOIN faces AS copy ON copy.cluster = one.cluster"
+    f" WHERE one.image_sha256 IN {_GOING} AND copy.reason IS NOT '{Reason.FORGOTTEN}'"
+)
+"""SQL: from images to those whose faces the last crop found to be copies of theirs."""
 _OF_GOING = (
     "(image_sha256 IN (SELECT sha256 FROM going_image) OR image_sha256 IN"  # noqa: S608
     f" (SELECT image_sha256 FROM faces WHERE reason = '{Reason.FORGOTTEN}'))"
@@ -75,6 +81,8 @@ class Found:
     """That are not to be fetched again."""
     staying: int
     """Images that the query led to, and another one too."""
+    copies: int = 0
+    """Of the images: those that go because they show the same as one that was meant."""
 
 
 class TakingOut(Lookups):
@@ -89,6 +97,7 @@ class TakingOut(Lookups):
 
     def __init__(self, path: Path) -> None:
         super().__init__(Database(path))
+        self._copies = 0
         for sql in _TABLES:
             self._db.all(sql)
 
@@ -103,14 +112,16 @@ class TakingOut(Lookups):
     def find(self, kind: str, value: str, *, every: bool = False) -> Found:
         """Fill the tables of what is to go.
 
-        An image goes where one of its results has the address, the page or the host. Of a query
-        only images and addresses go that no other query has found.
+        An image goes where one of its results has the address, the page or the host, and so do its
+        copies, as far as their faces are known to be one: the best of those that are left would
+        take its place. Of a query only images and addresses go that no other query has found.
 
         Args:
             kind: URL, HOST, SHA256 or QUERY.
             value: of that kind; a hash is whole.
             every: of a query, also what others have found.
         """
+        self._copies = 0
         for table in ("hit", "going_image", "going_url"):
             self._db.all(f"DELETE FROM {table}")  # noqa: S608
         if kind == SHA256:
@@ -142,9 +153,18 @@ class TakingOut(Lookups):
 
     def _spread(self, query: str | None) -> None:
         """From the hits to their images, and from these to all addresses that led to them."""
-        for sql in _SPREAD:
+        images, *addresses = _SPREAD
+        self._db.all(images, {"query": query})
+        if query is None:
+            meant = self._images_going()
+            self._db.all(_COPIES)
+            self._copies = self._images_going() - meant
+        for sql in addresses:
             self._db.all(sql, {"query": query})
         self._find_spellings()
+
+    def _images_going(self) -> int:
+        return int(self._db.one("SELECT count(*) FROM going_image")[0])
 
     def _find_spellings(self) -> None:
         """Results that wait, of the addresses that are to go in another spelling."""
@@ -172,7 +192,8 @@ class TakingOut(Lookups):
             " (SELECT count(DISTINCT image_sha256) FROM led_to"
             f"   WHERE result IN (SELECT id FROM hit) AND image_sha256 NOT IN {_GOING})"
         )
-        return Found(*row)
+        images, kept_faces, addresses, staying = row
+        return Found(images, kept_faces, addresses, staying, self._copies)
 
     def going(self) -> list[tuple[str, str | None]]:
         """The addresses that are to go, each with a title; the first that was found comes first."""

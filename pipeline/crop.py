@@ -25,12 +25,16 @@ import numpy as np
 from facegan.core.records import Box, Face, Reason
 from pipeline.align import Framing, box_framing, ffhq_framing, warp
 from pipeline.config import CropConfig
+from pipeline.crop_config import LEAST_FACE_PX
 from pipeline.dedup import phash
-from pipeline.detect import Detector, ResolvedDetector, build
+from pipeline.detect import ResolvedDetector, build
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
 from pipeline.quality import Quality, measure
-from pipeline.second_look import LOOK_PX, look_again
+from pipeline.second_look import LAST_PX, LOOK_PX, Looks, look_again
 
+WIDEST = 2.5
+"""No framing is wider, in longer sides of its box: of 744 faces those by YuNet's landmarks
+are 1.2 to 1.7 of them wide, those by Haar's eyes at most 2.0."""
 HASHED_PX = 512
 """Pixels of an image that its hash looks at, along its shorter side."""
 
@@ -198,22 +202,32 @@ def crop_image(task: CropTask) -> CropResult:
     return CropResult(faces, _verdict(faces), _ms_since(begun), hashed)
 
 
-def _second_look(task: CropTask) -> Detector | None:
+def _second_look(task: CropTask) -> Looks | None:
     """What tilted faces are looked at with; Haar's cascade names no landmarks."""
     if not task.config.align or task.detector.model is None:
         return None
-    return build(task.detector, replace(task.config, search_px=LOOK_PX))
+    configs = (replace(task.config, search_px=size) for size in (LOOK_PX, LAST_PX))
+    return Looks(*(build(task.detector, config) for config in configs))
 
 
-def _crop(image: Pixels, face: Face, config: CropConfig, again: Detector | None) -> FaceCrop:
+def _crop(image: Pixels, face: Face, config: CropConfig, again: Looks | None) -> FaceCrop:
     side = min(face.box.width, face.box.height)
-    if side < config.min_face_px:
-        detail = f"{side:.0f} px, at least {config.min_face_px}"
+    if side < LEAST_FACE_PX:
+        detail = f"{side:.0f} px, at least {LEAST_FACE_PX}"
         return FaceCrop(face, None, Reason.TOO_SMALL, detail)
     try:
+        if _is_hopeless(face, config):
+            again = None
         return _cut(image, face if again is None else look_again(image, face, again), config)
     except (cv2.error, MemoryError) as error:
         return FaceCrop(face, None, Reason.BAD_CROP, str(error))
+
+
+def _is_hopeless(face: Face, config: CropConfig) -> bool:
+    """Whether no second look can show the face large enough."""
+    margin = max(config.margin_aligned, config.margin_box)
+    most = WIDEST * (1 + 2 * margin) * max(face.box.width, face.box.height)
+    return config.size / most > config.max_upscale
 
 
 def _cut(image: Pixels, face: Face, config: CropConfig) -> FaceCrop:

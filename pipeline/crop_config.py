@@ -15,6 +15,11 @@ DETECTORS = ("auto", "haar", "yunet")
 FACES = ("largest", "all")
 ALIGNED_MARGIN, BOX_MARGIN = 0.0, 0.1
 """Where none is given: an aligned crop's framing has room of its own."""
+LEAST_FACE_PX = 20
+"""No smaller face is cut: `min_face_px` cannot ask for one."""
+HAAR_LEAST_PX = 50
+"""Haar's cascade searches for no smaller faces unless `min_face_px` asks for them: down to its own
+24 px it takes 1.7 to 2.4 times as long, and of 120 photographs it finds one box more."""
 
 
 def available_cpus() -> int:
@@ -42,8 +47,6 @@ class CropConfig(Config):
     margin: float | None = setting(None, low=0, high=1)
     """Added to each side of the framed square, or of the box where nothing is aligned, as a share
     of its side; None is 0 for aligned crops and 0.1 for boxes."""
-    min_face_px: int = setting(50, low=20, high=10_000)
-    """Of the box's shorter side, in the original's pixels; smaller faces are rejected."""
     max_upscale: float = setting(1.5, low=0.1, high=100)
     """Pixels of the crop for one of the original; faces that would need more are rejected."""
     scale_factor: float = setting(1.1, low=1.01, high=2)
@@ -62,10 +65,13 @@ class CropConfig(Config):
 
     faces: str = setting("largest", choices=FACES)
     """Of the faces of one image: the largest good one, or all."""
+    min_face_px: int = setting(50, low=LEAST_FACE_PX, high=10_000)
+    """The least size of a face: of the box's shorter side, in the original's pixels. Below
+    HAAR_LEAST_PX Haar's cascade has to search anew."""
     min_score: float = setting(0.85, low=0, high=1)
     """The least confidence of YuNet in a face that is kept."""
-    min_sharpness: float = setting(0.2, low=0, high=1e6)
-    """The least sharpness of a crop; see pipeline.quality."""
+    min_sharpness: float = setting(0.2, low=0, high=1)
+    """The least sharpness of a crop: 0.3 to 0.4 for photographs in focus; see pipeline.quality."""
     min_exposure: float = setting(0.12, low=0, high=1)
     """The least mean brightness of the face."""
     max_exposure: float = setting(0.9, low=0, high=1)
@@ -102,6 +108,11 @@ class CropConfig(Config):
         """The margin of crops that are not aligned."""
         return BOX_MARGIN if self.margin is None else self.margin
 
+    @property
+    def haar_least_px(self) -> int:
+        """What is too small for Haar's cascade to be searched for."""
+        return min(self.min_face_px, HAAR_LEAST_PX)
+
     def config_hash(self, detector: str, model_sha256: str | None) -> str:
         """16 hexadecimal digits over what decides which faces an image has and how they are cut.
 
@@ -118,13 +129,16 @@ class CropConfig(Config):
             "model": model_sha256,
             "align": self.align,
             "margins": [float(self.margin_aligned), float(self.margin_box)],
-            "min_face_px": self.min_face_px,
             "max_upscale": float(self.max_upscale),
             "search_px": self.search_px,
             "max_pixels": self.max_pixels,
         }
         if detector == "haar":
-            deciding |= {"scale": float(self.scale_factor), "neighbours": self.neighbours}
+            deciding |= {
+                "scale": float(self.scale_factor),
+                "neighbours": self.neighbours,
+                "least": self.haar_least_px,
+            }
         else:
             deciding |= {"score": float(self.score_threshold)}
         return config_hash(deciding)

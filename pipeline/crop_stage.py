@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
 
 from facegan.core import files
 from facegan.core.catalog import Catalog
-from facegan.core.errors import NothingProducedError, WorkspaceError
+from facegan.core.counted import counted
 from facegan.core.events import Listener, Note, silent
 from facegan.core.files import Workspace
 from facegan.core.funnel import taken_out
 from facegan.core.lock import exclusive
 from facegan.core.records import (
     FaceRecord,
-    ImageRecord,
     Outcome,
     Reason,
     Status,
@@ -27,13 +26,15 @@ from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import ShardIndex
 from pipeline.config import HOLD_OUT, CropConfig, ShardConfig
 from pipeline.crop import CropResult, CropTask, FaceCrop, crop_image
-from pipeline.detect import ResolvedDetector, model_path, resolve
+from pipeline.crop_plan import STAGE, Recut, cut_anew, to_do, words_of
+from pipeline.detect import ResolvedDetector, resolve
 from pipeline.executors import Executor, Processes, WorkerDied
+from pipeline.model_file import keep_model
+from pipeline.nothing_kept import no_images, nothing_kept
 from pipeline.pack import pack
 from pipeline.select import select
 from pipeline.stage import run_stage
 
-STAGE = "crop"
 RETRIED = {Reason.UNREADABLE}
 """The file may be back at the next call."""
 
@@ -46,14 +47,22 @@ class CropReport:
     """haar, yunet, or yunet:HASH for another model than the Zoo's."""
     images: Tally
     """The images of this call."""
+    total: int
+    """All images of the workspace, but for those that were taken out."""
     pending: int
     """Images that are still to be done; above 0 only when the stage was stopped."""
+    cut_before: tuple[Recut, ...]
+    """The kept faces that are still those of other settings; only when the stage was stopped."""
     faces: Tally
     """All faces in the workspace."""
     clusters: int
     """Faces that have duplicates, which are rejected as such."""
     held_out: int
     """Of the kept faces: no training sees them."""
+    decisions: int
+    """Made by hand."""
+    strays: int
+    """Of the decisions: their faces are not found now."""
     seconds: float
     shards: ShardIndex | None
     """None when the stage was stopped: `facegan crop` goes on."""
@@ -64,6 +73,7 @@ def crop(
     workspace: Workspace,
     *,
     hold_out: float = HOLD_OUT,
+    named: Collection[str] = (),
     listener: Listener = silent,
     should_stop: Callable[[], bool] = lambda: False,
     executor: Executor | None = None,
@@ -77,13 +87,15 @@ def crop(
         config: what to search with, what to cut and what to keep.
         workspace: where the images lie and the faces go.
         hold_out: share of the faces that no training sees, for the scores.
-        listener: hears the progress and which detector is used.
+        named: settings that stand on the line that goes on with this call, even at their defaults.
+        listener: hears the progress, which detector is used, and what is cut anew.
         should_stop: true ends the stage after the images in flight; shards are not written then.
         executor: where images are decoded and searched; None is `config.workers` processes.
 
     Raises:
         ConfigError: a setting cannot be.
-        MissingDependencyError: YuNet is asked for and its model is not here.
+        MissingDependencyError: YuNet is asked for, or found the faces that are here, and its model
+            cannot be had.
         WorkspaceError: there are no images, the workspace cannot be written, or another facegan
             works in it.
         NothingProducedError: no image shows a face that is kept.
@@ -91,26 +103,48 @@ def crop(
     begun = time.perf_counter()
     config.validate()
     ShardConfig(hold_out=hold_out).validate()
-    if not workspace.catalog.exists():
-        raise _no_images(workspace)
-    detector = resolve(config, listener=listener)
-    listener(Note(STAGE, _announcement(detector)))
+    detector = _detector(config, workspace, listener)
     with exclusive(workspace):
         with Catalog(workspace.catalog) as catalog:
-            _warn_of_other_faces(catalog, detector, listener)
-            tally, pending = _run(
-                config, detector, workspace, catalog, listener, should_stop, executor
-            )
+            for count, changes in cut_anew(catalog, config, detector):
+                text = f"cutting {counted(count, 'face')} anew: {changes}"
+                listener(Note(STAGE, text, warning=True))
+            decided_under = config.config_hash(detector.name, detector.model_sha256)
+            words = words_of(config, detector, hold_out, named)
+            call = catalog.begin_crop(config.to_dict(), words, detector.label, decided_under)
+            work = _Work(config, detector, decided_under, workspace, catalog)
+            tally, total, pending = work.run(listener, should_stop, executor)
             _judge(catalog, config, hold_out)
             faces = catalog.tally("faces")
             counts = catalog.count_clusters(), catalog.count_faces(Status.KEPT, split=HELD_OUT)
+            strays, decisions = catalog.strays()
+            before = tuple(cut_anew(catalog, config, detector))
             if not pending:
+                catalog.end_crop(call)
                 _remove_orphans(workspace, catalog)
         if not pending and not faces.kept:
-            raise _no_faces(workspace, detector)
+            raise nothing_kept(workspace, config, detector, hold_out)
         index = None if pending else pack(workspace, ShardConfig(), listener=listener)
-    seconds = time.perf_counter() - begun
-    return CropReport(detector.label, tally, pending, faces, *counts, seconds, index)
+    return CropReport(
+        detector.label, tally, total, pending, before, faces, *counts, decisions, strays,
+        time.perf_counter() - begun, index,
+    )  # fmt: skip
+
+
+def _detector(config: CropConfig, workspace: Workspace, listener: Listener) -> ResolvedDetector:
+    """What is searched with; no model is fetched where there is nothing to search."""
+    if not workspace.catalog.exists():
+        raise no_images(workspace)
+    with Catalog(workspace.catalog) as catalog:
+        if not catalog.rows("images"):
+            raise no_images(workspace)
+        found_by = catalog.found_by()
+    detector = resolve(config, found_by=found_by, listener=listener)
+    if config.model is not None and keep_model(config.model):
+        listener(Note(STAGE, "kept a copy of YuNet's model: later calls need no --model"))
+    if config.detector != "auto" or detector.name != "haar":  # else `resolve` has said so
+        listener(Note(STAGE, _announcement(detector)))
+    return detector
 
 
 def _judge(catalog: Catalog, config: CropConfig, hold_out: float) -> None:
@@ -119,59 +153,50 @@ def _judge(catalog: Catalog, config: CropConfig, hold_out: float) -> None:
     catalog.update_faces(select(faces, config, hold_out, catalog.hashed_images()))
 
 
-def _warn_of_other_faces(catalog: Catalog, detector: ResolvedDetector, listener: Listener) -> None:
-    """Say so before the faces that another detector found are replaced."""
-    others = catalog.kept_by_detector()
-    others.pop(detector.label, None)
-    for label, count in others.items():
-        text = f"replacing {count} faces that {label} found by what {detector.label} finds"
-        listener(Note(STAGE, text, warning=True))
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The images of one call."""
 
+    config: CropConfig
+    detector: ResolvedDetector
+    decided_under: str
+    workspace: Workspace
+    catalog: Catalog
 
-def _run(
-    config: CropConfig,
-    detector: ResolvedDetector,
-    workspace: Workspace,
-    catalog: Catalog,
-    listener: Listener,
-    should_stop: Callable[[], bool],
-    executor: Executor | None,
-) -> tuple[Tally, int]:
-    """How the images of this call ended, and how many are left."""
-    decided_under = config.config_hash(detector.name, detector.model_sha256)
-    total = catalog.rows("images")
-    if not total:
-        raise _no_images(workspace)
-    todo = _todo(workspace, catalog, decided_under)
-    tasks = (CropTask(workspace.root / i.path, i.sha256, config, detector) for i in todo)
+    def run(
+        self, listener: Listener, should_stop: Callable[[], bool], executor: Executor | None
+    ) -> tuple[Tally, int, int]:
+        """How the images of this call ended, how many there are in all, and how many are left."""
+        todo = to_do(self.workspace, self.catalog, self.decided_under)
+        total = self.catalog.rows("images") - taken_out(self.catalog.tally("images"))
+        tasks = (
+            CropTask(self.workspace.root / i.path, i.sha256, self.config, self.detector)
+            for i in todo
+        )
+        kept, gone = self.catalog.kept_of_images(), Counter[str]()
 
-    def save(task: CropTask, result: CropResult | WorkerDied) -> Outcome:
-        return _save(workspace, catalog, task, result, decided_under)
+        def save(task: CropTask, result: CropResult | WorkerDied) -> Outcome:
+            outcome = _save(self.workspace, self.catalog, task, result, self.decided_under)
+            if outcome.reason is not None:
+                gone[outcome.reason] += kept.get(task.sha256, 0)
+            return outcome
 
-    tally = run_stage(
-        STAGE,
-        tasks,
-        crop_image,
-        save,
-        executor or Processes(config.workers, preload=("pipeline.crop",)),
-        listener=listener,
-        should_stop=should_stop,
-        total=total,
-        done=total - len(todo),
-    )
-    return tally, len(todo) - tally.total
-
-
-def _todo(workspace: Workspace, catalog: Catalog, decided_under: str) -> list[ImageRecord]:
-    """Images without an outcome, and those whose crops are gone."""
-    pending = catalog.pending_images(STAGE, decided_under)
-    lost = {
-        image for image, path in catalog.crop_files() if not (workspace.root / path).exists()
-    } - {image.sha256 for image in pending}
-    if not lost:
-        return pending
-    every = catalog.pending_images(STAGE, "")  # no outcome was decided under the empty hash
-    return pending + [image for image in every if image.sha256 in lost]
+        tally = run_stage(
+            STAGE,
+            tasks,
+            crop_image,
+            save,
+            executor or Processes(self.config.workers, preload=("pipeline.crop",)),
+            listener=listener,
+            should_stop=should_stop,
+            total=total,
+            done=total - len(todo),
+        )
+        if lost := gone.total():
+            why = ", ".join(f"{reason} {n}" for reason, n in gone.most_common() if n)
+            text = f"{counted(lost, 'kept face')} {'is' if lost == 1 else 'are'} gone: {why}"
+            listener(Note(STAGE, text, warning=True))
+        return tally, total, len(todo) - tally.total
 
 
 def _save(
@@ -238,34 +263,7 @@ def _remove_orphans(workspace: Workspace, catalog: Catalog) -> None:
 
 
 def _announcement(detector: ResolvedDetector) -> str:
-    if detector.name == "yunet":
-        return f"searching for faces with YuNet ({detector.model})"
-    return f"searching for faces with Haar's cascade (YuNet's model would be {model_path()})"
-
-
-def _no_images(workspace: Workspace) -> WorkspaceError:
-    return WorkspaceError(f"no images in {workspace.root}", hint='facegan scrape "artist"')
-
-
-def _no_faces(workspace: Workspace, detector: ResolvedDetector) -> NothingProducedError:
-    with Catalog(workspace.catalog) as catalog:
-        images, faces = catalog.tally("images"), catalog.tally("faces")
-    if images.total == taken_out(images):
-        return NothingProducedError(
-            f"all {images.total} images were taken out", hint='facegan scrape "artist"'
-        )
-    if images.kept:
-        return NothingProducedError(
-            f"none of {faces.total} faces is kept: {_counts(faces)}",
-            hint="facegan review, or facegan crop with other thresholds",
-        )
-    other = "yunet" if detector.name == "haar" else "haar"
-    return NothingProducedError(
-        f"no face in {images.total} images: {_counts(images)}",
-        hint=f"facegan crop --detector {other}, or scrape other pictures",
-    )
-
-
-def _counts(tally: Tally) -> str:
-    counts = Counter(tally.rejected) + Counter(tally.failed)
-    return ", ".join(f"{n} {reason}" for reason, n in counts.most_common())
+    if detector.name == "haar":
+        return "searching for faces with Haar's cascade"
+    named = "" if detector.label == detector.name else f" ({detector.label})"
+    return f"searching for faces with YuNet{named}"

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -31,24 +29,13 @@ import numpy as np
 from cv2.data import haarcascades
 from cv2.typing import MatLike
 
-from facegan.core.errors import MissingDependencyError, WorkspaceError
-from facegan.core.events import Listener, Note, silent
-from facegan.core.files import sha256_of
+from facegan.core.errors import MissingDependencyError
 from facegan.core.records import Box, Face
+from pipeline.choose_detector import ResolvedDetector, load, planned, resolve
 from pipeline.config import CropConfig
 from pipeline.eyes import find_eyes
 from pipeline.images import Pixels
-from pipeline.model_file import (
-    MODEL_NAME,
-    MODEL_SHA256,
-    MODEL_URL,
-    STAGE,
-    Fetch,
-    cached_model,
-    fetch_model,
-    model_path,
-    yunet_model,
-)
+from pipeline.model_file import MODEL_NAME, MODEL_SHA256, MODEL_URL, model_path
 
 __all__ = [
     "MODEL_NAME",
@@ -68,8 +55,6 @@ HAAR_WINDOW_PX = 24
 
 YUNET_LEAST_PX = 64
 """With a side of 32 px or less OpenCV 4.14 reads unwritten memory and finds faces in it."""
-NMS_THRESHOLD = 0.3
-TOP_K = 5000
 
 
 class Detector(Protocol):
@@ -87,65 +72,6 @@ class Detector(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ResolvedDetector:
-    """What a call searches with: small and picklable, so that a worker can build it."""
-
-    name: str
-    """haar or yunet."""
-    model: Path | None = None
-    model_sha256: str | None = None
-
-    @property
-    def label(self) -> str:
-        """What the catalog records: haar, yunet, or yunet:HASH for another model than the Zoo's."""
-        if self.model_sha256 is None or self.model_sha256 == MODEL_SHA256:
-            return self.name
-        return f"{self.name}:{self.model_sha256[:12]}"
-
-
-def resolve(
-    config: CropConfig, *, fetch: Fetch | None = fetch_model, listener: Listener = silent
-) -> ResolvedDetector:
-    """Decide what to search with, and check that it can be loaded.
-
-    `auto` is YuNet where its model is given, in the cache or can be fetched, else Haar.
-
-    Args:
-        config: the detector and the model that were asked for.
-        fetch: gets YuNet's model where it is not here; None asks no network.
-        listener: hears what is fetched, and why `auto` is Haar.
-
-    Raises:
-        MissingDependencyError: YuNet is asked for and its model is not here and cannot be fetched.
-        WorkspaceError: the file that was given is missing or no model.
-    """
-    if config.detector == "haar":
-        return ResolvedDetector("haar")
-    try:
-        path = yunet_model(config.model, fetch=fetch, listener=listener)
-    except MissingDependencyError as error:
-        if config.detector == "yunet":
-            raise
-        text = f"{error.message}: searching with Haar's cascade, which finds fewer faces"
-        listener(Note(STAGE, text, warning=True))
-        return ResolvedDetector("haar")
-    resolved = ResolvedDetector("yunet", path, sha256_of(_model_bytes(path)))
-    _load(path, resolved.model_sha256 or "", config.score_threshold)
-    return resolved
-
-
-def planned(config: CropConfig) -> ResolvedDetector:
-    """What `resolve` comes to where the model can be fetched; nothing is fetched.
-
-    Raises:
-        WorkspaceError: the file that was given is missing or no model.
-    """
-    if config.detector == "haar" or config.model or cached_model():
-        return resolve(config, fetch=None)
-    return ResolvedDetector("yunet", model_path(), MODEL_SHA256)
-
-
 def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
     """The detector itself; a process builds it once.
 
@@ -156,7 +82,7 @@ def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
         WorkspaceError: the model is missing or no model.
     """
     if resolved.model is None:
-        least_px, eyes = config.min_face_px, config.align
+        least_px, eyes = config.haar_least_px, config.align
         return _haar(config.scale_factor, config.neighbours, least_px, config.search_px, eyes)
     sha256 = resolved.model_sha256 or ""
     return _yunet(resolved.model, sha256, config.score_threshold, config.search_px)
@@ -164,7 +90,7 @@ def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
 
 @lru_cache(maxsize=4)
 def _haar(
-    scale_factor: float, neighbours: int, min_face_px: int, search_px: int, eyes: bool
+    scale_factor: float, neighbours: int, least_px: int, search_px: int, eyes: bool
 ) -> Detector:
     cv2.setNumThreads(1)
     cascade = cv2.CascadeClassifier(str(Path(haarcascades) / CASCADE))
@@ -177,7 +103,7 @@ def _haar(
 
     def detect(image: Pixels) -> list[Face]:
         small, scale = _reduced(image, search_px)
-        least = max(HAAR_WINDOW_PX, math.ceil(min_face_px / scale))
+        least = max(HAAR_WINDOW_PX, math.ceil(least_px / scale))
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         with busy:
             found = cascade.detectMultiScale(grey, scale_factor, neighbours, minSize=(least, least))
@@ -191,7 +117,7 @@ def _haar(
 @lru_cache(maxsize=4)
 def _yunet(path: Path, sha256: str, score_threshold: float, search_px: int) -> Detector:
     cv2.setNumThreads(1)
-    net = _load(path, sha256, score_threshold)
+    net = load(path, sha256, score_threshold)
     busy = threading.Lock()
 
     def detect(image: Pixels) -> list[Face]:
@@ -257,37 +183,3 @@ def _reduced(image: Pixels, search_px: int) -> tuple[Pixels, float]:
 
 def _largest_first(faces: list[Face]) -> list[Face]:
     return sorted(faces, key=lambda face: (-face.box.area, face.box.top, face.box.left))
-
-
-def _model_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise WorkspaceError(
-            f"cannot read the model {path}: {error.strerror}", hint="give it: --model FILE"
-        ) from error
-
-
-def _load(path: Path, sha256: str, score_threshold: float) -> cv2.FaceDetectorYN:
-    """The network of exactly the bytes that were resolved."""
-    data = _model_bytes(path)
-    if sha256_of(data) != sha256:
-        raise WorkspaceError(f"the model {path} has changed during the run", hint="run it again")
-    make: Callable[..., cv2.FaceDetectorYN] = cv2.FaceDetectorYN.create
-    try:
-        net = make(
-            "onnx",
-            np.frombuffer(data, np.uint8),
-            np.empty(0, np.uint8),
-            (64, 64),
-            score_threshold,
-            NMS_THRESHOLD,
-            TOP_K,
-        )
-        net.detect(np.zeros((64, 64, 3), np.uint8))
-    except cv2.error as error:
-        raise WorkspaceError(
-            f"{path} is no YuNet model that OpenCV {cv2.__version__} can load",
-            hint=f"fetch {MODEL_URL} and give it: --model FILE",
-        ) from error
-    return net

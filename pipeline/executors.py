@@ -18,8 +18,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import resource_tracker
 from queue import Empty, SimpleQueue
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from facegan.core.errors import FaceganError
 
@@ -151,7 +152,7 @@ class Processes:
 
     `work` and the items must be picklable. When a worker dies, the items that were in flight are
     tried again, each alone in a process of its own: the one at which it dies again is the culprit.
-    Workers leave Ctrl-C to the parent, and end when the parent is gone.
+    Workers and the fork server leave Ctrl-C to the parent, and end when the parent is gone.
     """
 
     workers: int
@@ -169,26 +170,23 @@ class Processes:
         remaining = iter(items)
         while True:
             suspects: list[Item] = []
-            pool = self._pool(self.workers)
-            try:
+            with _ended(self._pool(self.workers)) as pool:
                 yield from _in_flight(pool, work, remaining, 3 * self.workers, suspects)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
             if not suspects:
                 return
             for item in suspects:
                 yield item, self._alone(work, item)
 
     def _alone(self, work: Callable[[Item], Result], item: Item) -> Result | WorkerDied:
-        with self._pool(1) as pool:
+        with _ended(self._pool(1)) as pool:
             try:
-                pool.submit(os.getpid).result()
+                _submit(pool, os.getpid).result()
             except BrokenProcessPool as error:
                 raise FaceganError(
                     "worker processes die before they have begun anything"
                 ) from error
             try:
-                return pool.submit(work, item).result()
+                return _submit(pool, work, item).result()
             except BrokenProcessPool:
                 return WorkerDied()
 
@@ -196,6 +194,7 @@ class Processes:
         # Not fork: the parent holds threads (OpenCV's, the progress bar's), whose locks a fork
         # copies. The fork server holds none; elsewhere than on Linux it is missing or unsafe.
         if sys.platform == "linux":
+            resource_tracker.ensure_running()  # which would end what _without_ctrl_c begins
             server = multiprocessing.get_context("forkserver")
             server.set_forkserver_preload(list(self.preload))
             return ProcessPoolExecutor(workers, mp_context=server, initializer=_begin_worker)
@@ -203,8 +202,63 @@ class Processes:
         return ProcessPoolExecutor(workers, mp_context=spawn, initializer=_begin_worker)
 
 
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let SIGINT wait for the end of the block; what is started in it never gets one.
+
+    A process inherits the mask, so that none comes before it can ignore them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[..., Result], *items: Any) -> Future[Result]:
+    """Hand work to a pool; this is where it starts its workers, and the first one the server."""
+    with _without_ctrl_c():
+        return pool.submit(work, *items)
+
+
+@contextlib.contextmanager
+def _ended(pool: ProcessPoolExecutor) -> Iterator[ProcessPoolExecutor]:
+    """Wait at the end for what is in flight, but not where Ctrl-C wants an end at once."""
+    try:
+        yield pool
+    except KeyboardInterrupt:
+        _kill(pool)
+        raise
+    except BaseException:
+        _end(pool)
+        raise
+    else:
+        _end(pool)
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    try:
+        pool.shutdown(wait=True, cancel_futures=True)
+    except KeyboardInterrupt:
+        _kill(pool)
+        raise
+
+
+def _kill(pool: ProcessPoolExecutor) -> None:
+    """End the workers amid their items: a pool whose shutdown is broken off waits for ever."""
+    with _without_ctrl_c():
+        for process in list((getattr(pool, "_processes", None) or {}).values()):
+            process.kill()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
 def _begin_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -230,7 +284,7 @@ def _in_flight(
         if not broken:
             for item in islice(items, bound - len(running)):
                 try:
-                    running[pool.submit(work, item)] = item
+                    running[_submit(pool, work, item)] = item
                 except BrokenProcessPool:
                     broken = True
                     suspects.append(item)

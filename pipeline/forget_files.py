@@ -13,7 +13,7 @@ from pipeline.sources import SOURCES
 OF_REAL_FACES = {
     "cache": ("cache/decoded-*.u8", "cache/.decoded-*", "cache/features*", "cache/answers"),
     "thumbnails": ("cache/thumbs",),
-    "contact sheets": ("review/kept-*.png", "review/rejected-*.png"),
+    "contact sheets": ("review/kept-*.png", "review/rejected-*.png", "review/faces.csv"),
     "answers of sources": (
         *(f"answers/{source}.{ending}" for source in SOURCES for ending in ("html", "json")),
         *(f"answers/.{source}.*.tmp" for source in SOURCES),

@@ -111,7 +111,7 @@ def yunet_model(
     Args:
         given: `--model`; whatever it is, it is taken.
         fetch: gets a missing or damaged one; None asks no network.
-        listener: hears that something is fetched.
+        listener: hears that something was fetched.
 
     Raises:
         MissingDependencyError: it is not here and cannot be fetched.
@@ -124,12 +124,39 @@ def yunet_model(
         what = f"is not what {path} holds (its SHA-256 is not {MODEL_SHA256})"
     if fetch is None:
         raise _missing(what)
-    listener(Note(STAGE, f"fetching YuNet's model from {MODEL_URL}"))
     try:
         fetch(path)
     except (SourceError, WorkspaceError) as error:
         raise _missing(f"{what}, and could not be fetched: {error.message}") from error
+    listener(Note(STAGE, "fetched YuNet's model from the OpenCV Zoo"))
     return path
+
+
+def keep_model(given: Path) -> bool:
+    """Put the Zoo's model into the cache, where later calls find it.
+
+    Returns:
+        Whether it was put there: it was not there before, it can be written, and what was given is
+        that model.
+    """
+    if cached_model():
+        return False
+    try:
+        data = given.read_bytes()
+        if files.sha256_of(data) == MODEL_SHA256:
+            files.write_bytes(model_path(), data)
+            return True
+    except (OSError, WorkspaceError):
+        pass
+    return False
+
+
+def why_missing(error: MissingDependencyError) -> str:
+    """Why `yunet_model` has none, in a few words: without the place and the address."""
+    cause = error.__cause__
+    if not isinstance(cause, (SourceError, WorkspaceError)):
+        return "is not here"
+    return f"cannot be fetched: {cause.message.replace(MODEL_URL, '').lstrip(': ')}"
 
 
 def prompt_resolver(
@@ -171,7 +198,8 @@ def _download(url: str, connections: Connections) -> bytes:
             more = trouble.again and reached and attempt < connections.config.retries
             host = trouble.url or url
             if not connections.wait(attempt, host, trouble.http_status, trouble.wished, more=more):
-                raise SourceError(f"{url}: {printable(str(trouble))}") from trouble
+                offline = "" if reached else " (no internet?)"
+                raise SourceError(f"{url}: {printable(str(trouble))}{offline}") from trouble
         attempt += 1
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError, WorkspaceError
 from facegan.core.events import Finished, Listener, Started, silent
 from facegan.core.files import Workspace
+from facegan.core.funnel import unfinished_crop
 from facegan.core.hashing import config_hash
 from facegan.core.lock import exclusive
 from facegan.core.provenance import Origin, provenance
@@ -39,7 +42,8 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
     """Write the kept faces as shards and their rows, ordered by the hash of the crop.
 
     Two images that gave the same crop, bit for bit, count once. Nothing is judged anew; with
-    `config.hold_out` all faces are shared out anew between training and the scores.
+    `config.hold_out` all faces are shared out anew between training and the scores, in these
+    shards: the catalog, and with it the next call, keeps what `facegan crop` has decided.
 
     Raises:
         ConfigError: a setting cannot be.
@@ -55,9 +59,7 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
 
 def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> ShardIndex:
-    if config.hold_out is not None:
-        _split(workspace, config.hold_out)
-    faces = _kept_faces(workspace)
+    faces = _kept_faces(workspace, config.hold_out)
     found = dict(provenance(workspace.catalog))
     metadata = {
         sha256: _facts(face, found.get(face.image_sha256)) for sha256, face in faces.items()
@@ -70,6 +72,8 @@ def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> Shar
         "metadata": config_hash(metadata),
         "held_out": held_out_hash(sha for sha, face in faces.items() if face.split == HELD_OUT),
     }
+    if config.hold_out is not None:
+        settings["hold_out"] = config.hold_out
     index = unchanged(workspace.shards, faces, size, settings)
     if index is None:
         listener(Started("shard", len(faces), "face"))
@@ -86,12 +90,6 @@ def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> Shar
             listener(Finished("shard"))
     record(workspace, index)
     return index
-
-
-def _split(workspace: Workspace, hold_out: float) -> None:
-    with Catalog(workspace.catalog) as catalog:
-        faces = catalog.faces(None, landmarks=False)
-        catalog.update_faces(split_anew(faces, hold_out, catalog.hashed_images()))
 
 
 def held_out_hash(keys: Iterable[str]) -> str:
@@ -150,32 +148,58 @@ def png_side(png: bytes) -> int | None:
     return int(width) if width == height else None
 
 
-def _kept_faces(workspace: Workspace) -> dict[str, FaceRecord]:
-    """By the crop's hash, sorted by it."""
+def _kept_faces(workspace: Workspace, hold_out: float | None) -> dict[str, FaceRecord]:
+    """By the crop's hash, sorted by it; with a share to hold out, as it shares them out."""
     with Catalog(workspace.catalog) as catalog:
         kept = catalog.faces(Status.KEPT)
+        if not kept:
+            raise _nothing_kept(workspace, catalog)
+        moved = {}
+        if hold_out is not None:
+            every = catalog.faces(None, landmarks=False)
+            anew = split_anew(every, hold_out, catalog.hashed_images())
+            moved = {face.id: face.split for face in anew}
     faces: dict[str, FaceRecord] = {}
     for face in kept:
         if face.sha256 and face.path:
-            faces.setdefault(face.sha256, face)
-    if not faces:
-        raise WorkspaceError(f"no kept faces in {workspace.catalog}", hint="facegan crop")
+            split = moved.get(face.id, face.split)
+            faces.setdefault(face.sha256, replace(face, split=split))
     return faces
+
+
+def _nothing_kept(workspace: Workspace, catalog: Catalog) -> WorkspaceError:
+    faces = catalog.tally("faces")
+    if not faces.total:
+        hint = unfinished_crop(catalog) or "facegan crop"
+        return WorkspaceError(f"no faces in {workspace.root}", hint=hint)
+    counts = Counter(faces.rejected).most_common()
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
+    return WorkspaceError(
+        f"none of {faces.total} faces in {workspace.root} is kept: {reasons}; other thresholds of"
+        " `facegan crop` may keep some",
+        hint=unfinished_crop(catalog) or "facegan review",
+    )
 
 
 def _common_size(workspace: Workspace, faces: Iterable[FaceRecord], wanted: int | None) -> int:
     sizes = {_size_of(workspace, face) for face in faces}
     if len(sizes) > 1:
+        with Catalog(workspace.catalog) as catalog:
+            going_on = unfinished_crop(catalog)
         raise ShardError(
             f"the faces are of different sizes ({', '.join(map(str, sorted(sizes)))} px), as an"
             " interrupted `facegan crop` leaves them",
-            hint=f"facegan crop --size {max(sizes)}",
+            hint=going_on or f"facegan crop --size {max(sizes)}",
         )
     size = sizes.pop()
     if wanted is not None and wanted != size:
+        instead = f"; `facegan train --size {wanted}` takes these too" if wanted < size else ""
         raise ShardError(
-            f"the crops are {size} px, --size is {wanted}",
-            hint=f"facegan crop --size {wanted}",
+            f"the crops are {size} px, --size is {wanted}: it is for the images of a FOLDER"
+            f"{instead}",
+            hint=f"facegan train --size {wanted}"
+            if wanted < size
+            else f"facegan crop --size {wanted}",
         )
     return size
 

@@ -90,7 +90,7 @@ def pack_folder(
         NothingProducedError: no file is a usable image.
     """
     config.validate()
-    paths = _listed(folder)
+    paths = listed(folder)
     size = config.size or FOLDER_SIZE
     limits = ImageLimits(max_pixels=config.max_pixels)
     with _scratch(shards_dir) as scratch:
@@ -107,7 +107,7 @@ def pack_folder(
             total=len(paths),
         )
         stopped = tally.total < len(paths)
-        index = None if stopped else _write(collected, shards_dir, size, config)
+        index = None if stopped else _write(collected, _name(folder), shards_dir, size, config)
         return FolderReport(index, collected.by_reason(), stopped)
 
 
@@ -171,7 +171,14 @@ class _Collected:
         return found | ({Reason.DUPLICATE.value: tuple(twins)} if twins else {})
 
 
-def _write(collected: _Collected, shards_dir: Path, size: int, config: ShardConfig) -> ShardIndex:
+def _name(folder: Path) -> str:
+    """A folder as it is named, but of an absolute path the last part: shards are passed on."""
+    return as_text(folder.name if folder.is_absolute() else folder.as_posix())
+
+
+def _write(
+    collected: _Collected, folder: str, shards_dir: Path, size: int, config: ShardConfig
+) -> ShardIndex:
     if not collected.names:
         raise NothingProducedError(
             f"none of the files is a usable image: {_counts(collected.by_reason())}"
@@ -180,6 +187,7 @@ def _write(collected: _Collected, shards_dir: Path, size: int, config: ShardConf
     sides = _splits(collected, HOLD_OUT if config.hold_out is None else config.hold_out)
     settings = {
         "source": "folder",
+        "folder": folder,
         "size": size,
         "max_bytes": config.max_bytes,
         "metadata": config_hash(files_of),
@@ -209,7 +217,12 @@ def _entries(
         yield Entry(key, (scratch / f"{key}.png").read_bytes(), metadata, sides[key])
 
 
-def _listed(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
+    """The files below a folder, hidden ones left out, by their paths.
+
+    Raises:
+        WorkspaceError: there is no such folder, or no file in it.
+    """
     if not folder.is_dir():
         raise WorkspaceError(f"there is no folder {as_text(folder)}")
     found = [

@@ -24,6 +24,9 @@ SPLIT_BITS = 8
 """Faces whose hashes differ in no more of 64 bits are never on both sides of the split, even where
 fewer count as duplicates."""
 
+STEPS = 3
+"""In which size and sharpness double, when faces are compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -33,8 +36,10 @@ class Gate:
     name: str
     value: Callable[[FaceRecord], float | None]
     """None, where it was not measured, passes."""
-    limit: Callable[[CropConfig], float]
+    setting: str
+    """The name of its limit among the settings."""
     at_least: bool = False
+    unit: str = ""
 
 
 def _turn(degrees: float | None) -> float | None:
@@ -42,19 +47,17 @@ def _turn(degrees: float | None) -> float | None:
 
 
 GATES = (
-    Gate(Reason.LOW_SCORE, "score", lambda f: f.score, lambda c: c.min_score, at_least=True),
-    Gate(
-        Reason.BLURRED, "sharpness", lambda f: f.sharpness, lambda c: c.min_sharpness, at_least=True
-    ),
-    Gate(
-        Reason.TOO_DARK, "exposure", lambda f: f.exposure, lambda c: c.min_exposure, at_least=True
-    ),
-    Gate(Reason.TOO_BRIGHT, "exposure", lambda f: f.exposure, lambda c: c.max_exposure),
-    Gate(Reason.TURNED_AWAY, "turned", lambda f: _turn(f.yaw), lambda c: c.max_yaw),
-    Gate(Reason.TILTED, "tilted", lambda f: _turn(f.roll), lambda c: c.max_roll),
-    Gate(Reason.PADDED, "padding", lambda f: f.padding, lambda c: c.max_padding),
+    Gate(Reason.TOO_SMALL, "", lambda f: f.size_px, "min_face_px", at_least=True, unit=" px"),
+    Gate(Reason.LOW_SCORE, "score", lambda f: f.score, "min_score", at_least=True),
+    Gate(Reason.TOO_DARK, "exposure", lambda f: f.exposure, "min_exposure", at_least=True),
+    Gate(Reason.TOO_BRIGHT, "exposure", lambda f: f.exposure, "max_exposure"),
+    Gate(Reason.BLURRED, "sharpness", lambda f: f.sharpness, "min_sharpness", at_least=True),
+    Gate(Reason.TURNED_AWAY, "turned", lambda f: _turn(f.yaw), "max_yaw"),
+    Gate(Reason.TILTED, "tilted", lambda f: _turn(f.roll), "max_roll"),
+    Gate(Reason.PADDED, "padding", lambda f: f.padding, "max_padding"),
 )
-"""In this order; the first that rejects a face gives its reason."""
+"""In this order; the first that rejects a face gives its reason. The dark and the overexposed come
+before the blurred: they have no detail that could be sharp."""
 
 Ruling = tuple[Reason | None, str | None, str | None]
 """Reason, detail and cluster."""
@@ -80,7 +83,11 @@ def select(
     Returns:
         Those faces, as they are now, of which something has changed.
     """
-    standing = sorted((face for face in faces if face.reason not in TAKEN_OUT_FACE), key=best_first)
+    known = images or {}
+    standing = sorted(
+        (face for face in faces if face.reason not in TAKEN_OUT_FACE),
+        key=lambda face: best_first(face, known.get(face.image_sha256)),
+    )
     seen = looks(standing, images or {}, config.duplicates)
     rulings = _rulings(standing, seen, config)
     wide = seen if config.duplicates >= SPLIT_BITS else looks(standing, images or {}, SPLIT_BITS)
@@ -109,10 +116,24 @@ def split_anew(
     ]
 
 
-def best_first(face: FaceRecord) -> tuple[object, ...]:
-    """Sorts faces: the largest, sharpest and surest first; ids say nothing, for they change."""
+def best_first(face: FaceRecord, image: HashedImage | None = None) -> tuple[object, ...]:
+    """Sorts faces: the largest, then the sharpest, then those of the least compressed image.
+
+    Size and sharpness count in steps of a quarter (STEPS to a doubling): what differs by less is
+    what a picture saved once more may have gained by chance. Of 100 faces and their copies of JPEG
+    quality 40, 60 and 85, of 0.7 times the size and mirrored, the original is the first in 93; in
+    5 where every pixel of size counts. An enlarged copy is taken for the better one. Ids say
+    nothing, for they change.
+
+    Args:
+        face: any.
+        image: that it was cut from, where that is known.
+    """
     box = face.box
     return (
+        -_step(face.size_px),
+        -_step(face.sharpness),
+        -image.bits_per_pixel if image else 0.0,
         -(face.size_px or 0.0),
         -(face.sharpness or 0.0),
         -(face.score or 0.0),
@@ -122,25 +143,31 @@ def best_first(face: FaceRecord) -> tuple[object, ...]:
     )
 
 
+def _step(value: float | None) -> int:
+    return round(STEPS * math.log2(max(value or 0.0, 1e-6)))
+
+
 def rejection(face: FaceRecord, config: CropConfig) -> tuple[Reason, str] | None:
     """The first threshold that a face misses, and by what; None where it meets them all."""
     for gate in GATES:
-        value, limit = gate.value(face), gate.limit(config)
+        value, limit = gate.value(face), float(getattr(config, gate.setting))
         if value is None or (value >= limit if gate.at_least else value <= limit):
             continue
         bound = "at least" if gate.at_least else "at most"
-        return gate.reason, f"{gate.name} {figure(value, limit)}, {bound} {limit:g}"
+        told = f"{gate.name} {figure(value, limit)}{gate.unit}".lstrip()
+        return gate.reason, f"{told}, {bound} {limit:g}"
     return None
 
 
 def figure(value: float, limit: float) -> str:
     """A value in three digits, or in as many as it takes to tell it from the limit.
 
-    >>> figure(12.14, 20), figure(0.19996, 0.2)
-    ('12.1', '0.19996')
+    >>> figure(12.14, 20), figure(0.19996, 0.2), figure(1234.5, 5000)
+    ('12.1', '0.19996', '1234')
     """
-    texts = (f"{value:.{digits}g}" for digits in range(3, 17))
-    return next((text for text in texts if float(text) != limit), repr(value))
+    least = max(3, len(f"{abs(value):.0f}"))
+    texts = [f"{value:.{digits}g}" for digits in range(least, max(18, least + 1))]
+    return next((text for text in texts if float(text) != limit), texts[0])
 
 
 def _rulings(faces: Sequence[FaceRecord], seen: Looks, config: CropConfig) -> list[Ruling]:
@@ -167,19 +194,21 @@ def _largest(
     largest: dict[str, int] = {}
     for at in passing:
         first = largest.setdefault(faces[at].image_sha256, at)
-        if _area(faces[at]) > _area(faces[first]):
+        if _size(faces[at]) > _size(faces[first]):
             largest[faces[at].image_sha256] = at
     for at in passing:
         best = largest[faces[at].image_sha256]
         if best == at:
             yield at
         else:
-            sides = (math.sqrt(_area(faces[one])) for one in (at, best))
-            rulings[at] = (Reason.NOT_LARGEST, "{:.0f} px, the largest {:.0f}".format(*sides), None)
+            one, other = _size(faces[at]), _size(faces[best])
+            detail = f"{figure(one, other)} px, the largest {figure(other, one)}"
+            rulings[at] = (Reason.NOT_LARGEST, detail, None)
 
 
-def _area(face: FaceRecord) -> float:
-    return face.box.area if face.box else 0.0
+def _size(face: FaceRecord) -> float:
+    """Of the box's shorter side, in pixels, as everywhere."""
+    return face.size_px or 0.0
 
 
 def _rule_duplicates(

@@ -29,6 +29,8 @@ from pipeline.images import encode_png
 from pipeline.portraits import portraits
 
 TITLE = "<b>A portrait</b> & <script>alert(1)</script>"
+PICTURE = encode_png(np.full((480, 640, 3), 128, np.uint8))
+"""What every face was found in: grey."""
 REASONS = (Reason.BLURRED, Reason.DUPLICATE, Reason.TURNED_AWAY, Reason.TOO_DARK)
 
 
@@ -43,7 +45,7 @@ def fill_faces(root, count, *, pictures=None, size_px=128):
     with Catalog(workspace.catalog) as catalog:
         for number in range(count):
             sha256 = sha256_of(f"image {number}".encode())
-            _add_image(catalog, sha256, number)
+            _add_image(workspace, catalog, sha256, number)
             face = face_of(number, sha256, crops[number % len(crops)])
             catalog.record_faces(sha256, [face], Outcome(Status.KEPT), "c")
     return workspace
@@ -85,12 +87,13 @@ def _crops(workspace, count, size_px):
     return found
 
 
-def _add_image(catalog, sha256, number):
+def _add_image(workspace, catalog, sha256, number):
     url = f"https://example.org/{number}.jpg"
     result = SearchResult(url, "artist", "commons", number, title=TITLE, license="CC BY 4.0")
     page = "javascript:alert(1)" if number % 2 else f"https://example.org/page/{number}"
     catalog.add_results([replace(result, page_url=page, creator="A stranger")])
     path = content_path("images", sha256, ".jpg")
+    write_bytes(workspace.root / path, PICTURE)
     image = ImageRecord(sha256, path, 640, 480, 10, "jpeg")
     catalog.record_fetch(url, Outcome(Status.KEPT), "c", image)
 
@@ -111,7 +114,7 @@ def face_of(number, image_sha256, crop_sha256):
         sha256=crop_sha256 if cut else None,
         size_px=40 + 300 * share, sharpness=share, exposure=0.3 + share / 3,
         yaw=60 * share - 30, roll=20 * share - 10, padding=share / 10, upscale=0.5 + share,
-        cluster=crop_sha256[:16] if number % 5 in {1, 2} else None,
+        cluster=crop_sha256 if number % 5 in {1, 2} else None,
         auto_reason=reason, auto_detail=detail,
     )  # fmt: skip
 

@@ -149,7 +149,9 @@ def _common_options(workspace: str, dry_run: bool) -> list[Callable[[Any], Any]]
             help="Folder in which the project lives.",
             **(shared if workspace == DEFAULT_WORKSPACE else {}),
         ),
-        general("-q", "--quiet", is_flag=True, help="No progress; warnings and errors only."),
+        general(
+            "-q", "--quiet", is_flag=True, help="No progress: only warnings, errors and the result."
+        ),
         general("--json", "json_", is_flag=True, help="Print the result as JSON on stdout."),
         general("--debug", is_flag=True, help="Show the traceback of an error."),
     ]

@@ -8,9 +8,17 @@ from typing import Any
 
 import click
 
-from facegan.commands._session import Result, Session, option
+from facegan.commands._session import Result, Session, given, option
 from facegan.commands._session import command as facegan_command
 from facegan.core.counted import counted
+
+TOLD = {
+    "rejected": "rejected",
+    "rescued": "kept against the rules",
+    "kept": "kept as the rules do",
+    "taken_back": "back to the rules",
+}
+"""What became of faces, in words."""
 
 
 @facegan_command(
@@ -32,18 +40,23 @@ def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path |
 
     The page is served to this machine alone, until Ctrl-C. Decisions are in the catalog at once,
     stand above the rules of `facegan crop` and survive a new cut.
+
+    Keys on the page: K keeps, R rejects, B takes a decision back to the rules, U undoes; with Shift
+    K, R and B go on to the next face. Arrows move, with Shift they select. Space shows a face
+    large, ? tells all keys.
     """
+    strange = {"port", "no_open"} & given() if sheet else {"out"} & given()
+    if strange:
+        name = min(strange).replace("_", "-")
+        raise click.UsageError(f"--{name} is for {'the page' if sheet else '--sheet'}")
     if sheet:
         return _sheets(session, out)
-    if out is not None:
-        raise click.UsageError("--out is for --sheet")
     from pipeline.review.serve import review
 
     changes = review(
         session.workspace, port, on_ready=lambda address: _tell(address, opens=not no_open)
     )
-    names = {"rejected": "rejected", "rescued": "rescued", "kept": "kept", "taken_back": "undone"}
-    told = [f"{count} {names[name]}" for name, count in changes.as_dict().items() if count]
+    told = [f"{count} {TOLD[name]}" for name, count in changes.as_dict().items() if count]
     line = f"reviewed by hand: {', '.join(told) if told else 'nothing changed'}"
     following = session.flag("facegan shard") if changes.total else None
     return Result({"changes": changes.as_dict()}, (line,), following)
@@ -53,8 +66,14 @@ def _sheets(session: Session, out: Path | None) -> Result:
     from pipeline.review.sheet import write_sheets
 
     report = write_sheets(session.workspace, out, listener=session.listener)
-    lines = tuple(f"{counted(one.faces, f'{one.status} face')}: {_names(one)}" for one in report)
-    return Result({"sheets": [sheets.as_dict() for sheets in report]}, lines)
+    lines = [f"{counted(one.faces, f'{one.status} face')}: {_names(one)}" for one in report.sheets]
+    if report.not_cut:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in report.not_cut.items())
+        number = sum(report.not_cut.values())
+        were = "was" if number == 1 else "were"
+        lines.append(f"{number:,} more {were} never cut: {reasons}")
+    lines.append(f"what each number is: {report.listing}")
+    return Result(report.as_dict(), tuple(lines))
 
 
 def _names(sheets: Any) -> str:

@@ -12,6 +12,8 @@ import click
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import BYTES
+from facegan.core.counted import counted
+from facegan.core.funnel import packed_folder
 
 
 @facegan_command(
@@ -21,7 +23,13 @@ from facegan.commands._types import BYTES
     stops_softly=True,
 )
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False))
-@option("--size", type=int, default=None, help="Side in pixels.  [default: the crops', else 256]")
+@option(
+    "--size",
+    type=int,
+    default=None,
+    help="Of FOLDER's images: 32, 48, 64, 96, 128, 192, 256, 384, 512, 768 or 1024 px."
+    "  [default: 256]",
+)
 @option("--max-bytes", type=BYTES, default="256MiB", help="Of one shard, about.")
 @option(
     "--hold-out",
@@ -38,21 +46,22 @@ def command(
 ) -> Result:
     """Pack the kept faces, or the images of FOLDER, into shards that `facegan train` reads.
 
-    The shards are plain tar files in WebDataset's layout; the same faces give the same bytes.
-    FOLDER's images are cut to a square and resized; no face is looked for in them.
+    The shards are plain tar files in WebDataset's layout; the same faces give the same bytes. The
+    kept faces are packed at the size that `facegan crop` has cut them to. FOLDER's images are cut
+    to a square and resized; no face is looked for in them. What was packed before is replaced.
     """
     from pipeline.config import ShardConfig
 
     config = ShardConfig(size=size, max_bytes=max_bytes, hold_out=hold_out).validate()
+    before = _there(session)
     if session.dry_run:
-        origin = str(folder or session.workspace.faces)
-        line = f"would pack the faces of {origin} into {session.workspace.shards}"
-        return Result({"from": origin, "shards": str(session.workspace.shards)}, (line,))
+        return _plan(session, folder, before)
     from pipeline.pack import pack, record
 
-    before = _there(session)
     if folder is None:
-        return _result(session, pack(session.workspace, config, listener=session.listener), {})
+        index = pack(session.workspace, config, listener=session.listener)
+        result = _result(session, index, {})
+        return _with_replaced(result, before, index) if packed_folder(before) else result
     from facegan.core.lock import exclusive
     from pipeline.pack_folder import pack_folder
 
@@ -69,11 +78,52 @@ def command(
         line = f"stopped before the shards were written; those in {session.workspace.shards} stay"
         return Result({"stopped": True}, (line,), session.again, interrupted=True)
     record(session.workspace, report.index)
-    result = _result(session, report.index, report.rejected)
-    if before is None or before.selection == report.index.selection:
+    return _with_replaced(_result(session, report.index, report.rejected), before, report.index)
+
+
+def _plan(session: Session, folder: Path | None, before: Any) -> Result:
+    """What would be packed and what that replaces."""
+    shards = session.workspace.shards
+    if folder is None:
+        from facegan.core.catalog import Catalog
+
+        kept: set[str] = set()
+        if session.workspace.catalog.exists():
+            with Catalog(session.workspace.catalog) as catalog:
+                kept = catalog.kept_crops()
+        count = len(kept)
+        what = f"{counted(count, 'kept face')} of {session.workspace.faces}"
+    else:
+        from pipeline.pack_folder import listed
+
+        count = len(listed(folder))
+        what = f"what is an image of {counted(count, 'file')} in {folder}"
+    lines = [f"would pack {what} into {shards}"]
+    if before is not None and count:
+        lines.append(
+            f"would replace {_packed(before)} that are packed there now, where they differ"
+        )
+    data = {
+        "from": str(folder or session.workspace.faces),
+        "shards": str(shards),
+        "count": count,
+        "replaces": before.count if before is not None and count else 0,
+    }
+    return Result(data, tuple(lines))
+
+
+def _with_replaced(result: Result, before: Any, index: Any) -> Result:
+    """The result, with a line on the other images that were packed before."""
+    if before is None or before.selection == index.selection:
         return result
-    line = f"replaced the {before.count} images that were packed there before"
-    return replace(result, lines=(*result.lines, line))
+    return replace(result, lines=(*result.lines, f"replaced {_packed(before)}"))
+
+
+def _packed(index: Any) -> str:
+    """How many images of what size of which folder."""
+    folder = packed_folder(index)
+    where = f" from {folder}" if folder else " of the workspace's faces"
+    return f"the {index.count} images of {index.image_size} px{where}"
 
 
 def _there(session: Session) -> Any:

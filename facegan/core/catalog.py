@@ -12,16 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from facegan.core.crop_tables import CropTables
 from facegan.core.database import Database
-from facegan.core.face_tables import FaceTables
 from facegan.core.forget_tables import TAKEN_OUT
+from facegan.core.left_out_tables import LeftOutTables
 from facegan.core.records import ImageRecord, SearchResult, Status, Tally
 from facegan.core.rows import image_of, result_of
 from facegan.core.run_tables import RunTables
 from facegan.core.scrape_tables import ScrapeTables
 
 
-class Catalog(RunTables, ScrapeTables, FaceTables):
+class Catalog(RunTables, ScrapeTables, CropTables, LeftOutTables):
     """An open catalog; a context manager that closes it.
 
     Args:

@@ -7,7 +7,7 @@ place in it, so that it survives when the image's faces are found and cut anew.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,11 +48,18 @@ _WITHOUT_LANDMARKS = ", ".join(
 
 @dataclass(frozen=True, slots=True)
 class HashedImage:
-    """What tells whether two images are copies of each other."""
+    """What tells whether two images are copies of each other, and which is the better one."""
 
     phash: str
     width: int
     height: int
+    bytes: int = 0
+    """Of its file."""
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """The less a picture is compressed, the more."""
+        return 8 * self.bytes / max(1, self.width * self.height)
 
 
 def judged(face: FaceRecord) -> FaceRecord:
@@ -129,17 +136,21 @@ class FaceTables(ImageTables):
             CatalogError: there is no such face, or its image was taken out.
             ValueError: the verdict is no decision.
         """
-        if verdict not in {Status.KEPT, Status.REJECTED, None}:
-            raise ValueError(verdict)
+        return self.review_faces({face_id: verdict})[0]
+
+    def review_faces(self, verdicts: Mapping[int, Status | None]) -> list[FaceRecord]:
+        """Decide on many faces, as `review_face` does on one: on all of them or on none.
+
+        Args:
+            verdicts: KEPT, REJECTED or None, by the face's id.
+
+        Returns:
+            The faces as they stand now, in that order.
+        """
+        if not {Status.KEPT, Status.REJECTED, None}.issuperset(verdicts.values()):
+            raise ValueError(verdicts)
         with self._db.transaction() as db:
-            face = _reviewable(db, face_id)
-            replace_review(db, face, verdict)
-            face = judged(replace(face, review=verdict))
-            db.execute(
-                "UPDATE faces SET review = ?, status = ?, reason = ?, detail = ? WHERE id = ?",
-                (face.review, face.status, face.reason, face.detail, face_id),
-            )
-        return face
+            return [_decide(db, *one) for one in verdicts.items()]
 
     # reading
 
@@ -162,20 +173,15 @@ class FaceTables(ImageTables):
 
     def hashed_images(self) -> dict[str, HashedImage]:
         """The images that have a perceptual hash, by their SHA-256."""
-        rows = self._db.all("SELECT sha256, phash, width, height FROM images WHERE phash NOT NULL")
+        rows = self._db.all(
+            "SELECT sha256, phash, width, height, bytes FROM images WHERE phash NOT NULL"
+        )
         return {row["sha256"]: HashedImage(*row[1:]) for row in rows}
 
     def crop_files(self) -> list[tuple[str, str]]:
         """(image, path) of every crop: the image's hash, and where the crop lies."""
         rows = self._db.all("SELECT image_sha256, path FROM faces WHERE path IS NOT NULL")
         return [(row["image_sha256"], row["path"]) for row in rows]
-
-    def kept_by_detector(self) -> dict[str, int]:
-        """How many kept faces each detector has found."""
-        rows = self._db.all(
-            "SELECT detector, count(*) AS n FROM faces WHERE status = 'kept' GROUP BY detector"
-        )
-        return {row["detector"]: row["n"] for row in rows}
 
     def kept_crops(self) -> set[str]:
         """The hashes of the kept faces' files."""
@@ -249,6 +255,17 @@ def _where(**wanted: str | None) -> tuple[str, list[Any]]:
     given = {name: value for name, value in wanted.items() if value is not None}
     terms = " AND ".join(f"{name} = ?" for name in given)
     return (f"WHERE {terms}" if terms else ""), list(given.values())
+
+
+def _decide(db: sqlite3.Connection, face_id: int, verdict: Status | None) -> FaceRecord:
+    face = _reviewable(db, face_id)
+    replace_review(db, face, verdict)
+    face = judged(replace(face, review=verdict))
+    db.execute(
+        "UPDATE faces SET review = ?, status = ?, reason = ?, detail = ? WHERE id = ?",
+        (face.review, face.status, face.reason, face.detail, face_id),
+    )
+    return face
 
 
 def _reviewable(db: sqlite3.Connection, face_id: int) -> FaceRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,10 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
 from facegan.core.records import Reason, Tally
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, selection_hash
+
+SCRAPE = 'facegan scrape "artist"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,25 +34,34 @@ class Funnel:
     """Whether the faces have changed since they were packed."""
     runs: tuple[Mapping[str, Any], ...]
     """Newest first: name, iteration, iterations, status."""
+    held_out: int = 0
+    """Of the images in the shards: no training sees them."""
+    folder: str | None = None
+    """Whose images the shards hold; None where they hold the workspace's faces."""
+    unfinished: str | None = None
+    """The command that goes on with a `facegan crop` that was stopped."""
 
     @property
     def next_step(self) -> str:
         """The command that makes something of what is there."""
         left = self.images - taken_out(self.images_tally)
-        if not left and (not self.shards or self.stale):
-            return 'facegan scrape "artist"'
-        if left and (not self.faces_tally.total or self.images_tally.total < self.images):
+        packed = self.shards and not self.stale
+        if left and self.unfinished:
+            return self.unfinished
+        if left and self.images_tally.total < self.images:
             return "facegan crop"
-        if not self.shards or self.stale:
-            return "facegan shard"
+        if not packed and left and self.faces_tally.total - taken_out(self.faces_tally):
+            return "facegan shard" if self.faces_tally.kept else "facegan review"
+        if not packed:
+            return SCRAPE
         if not self.runs or self.runs[0]["status"] != "finished":
             return "facegan train"
         return "facegan sample"
 
 
-def taken_out(images: Tally) -> int:
-    """How many images were taken out by hand or by `facegan forget`."""
-    return sum(images.rejected.get(reason, 0) for reason in (Reason.FORGOTTEN, Reason.OPTED_OUT))
+def taken_out(items: Tally) -> int:
+    """How many images or faces were taken out by hand or by `facegan forget`."""
+    return sum(items.rejected.get(reason, 0) for reason in (Reason.FORGOTTEN, Reason.OPTED_OUT))
 
 
 def funnel(workspace: Workspace) -> Funnel:
@@ -59,10 +72,15 @@ def funnel(workspace: Workspace) -> Funnel:
         ShardError: there is an index and it cannot be read.
     """
     index = _index(workspace)
+    packed: dict[str, Any] = {
+        "shards": index.count if index else 0,
+        "image_size": index.image_size if index else None,
+        "held_out": len(index.split(HELD_OUT)) if index else 0,
+        "folder": packed_folder(index),
+    }
     if not workspace.catalog.exists():
         nothing = Tally()
-        count, size = (index.count, index.image_size) if index else (0, None)
-        return Funnel(0, nothing, 0, nothing, nothing, count, size, False, ())
+        return Funnel(0, nothing, 0, nothing, nothing, stale=False, runs=(), **packed)
     with Catalog(workspace.catalog) as catalog:
         return Funnel(
             results=catalog.rows("search_results"),
@@ -70,11 +88,24 @@ def funnel(workspace: Workspace) -> Funnel:
             images=catalog.rows("images"),
             images_tally=catalog.tally("images"),
             faces_tally=catalog.tally("faces"),
-            shards=index.count if index else 0,
-            image_size=index.image_size if index else None,
             stale=_differs(index, catalog),
             runs=tuple(catalog.runs()),
+            unfinished=unfinished_crop(catalog),
+            **packed,
         )
+
+
+def unfinished_crop(catalog: Catalog) -> str | None:
+    """The command line that goes on with the last `facegan crop`; None where that has ended."""
+    words = catalog.unfinished_crop()
+    return shlex.join(("facegan", *words)) if words else None
+
+
+def packed_folder(index: ShardIndex | None) -> str | None:
+    """Whose images the shards hold; None where they hold a workspace's faces."""
+    if index is None or index.config.get("source") != "folder":
+        return None
+    return str(index.config.get("folder", "a folder"))
 
 
 def refuse_stale(workspace: Workspace) -> None:

@@ -61,6 +61,15 @@ class ImageTables(ForgetTables):
         rows = self._db.all("SELECT 1 FROM images WHERE sha256 = ?", (sha256,))
         return bool(rows)
 
+    def image(self, sha256: str) -> ImageRecord | None:
+        """What is known of these bytes; None where they are none of ours, or were taken out."""
+        sql = f"SELECT * FROM images WHERE sha256 = ? AND NOT {TAKEN_OUT}"  # noqa: S608
+        return next(map(image_of, self._db.all(sql, (sha256,))), None)
+
+    def image_paths(self) -> dict[str, str]:
+        """Where each image lies in the workspace, by its hash."""
+        return {row["sha256"]: row["path"] for row in self._db.all("SELECT * FROM images")}
+
     def is_opted_out(self, sha256: str) -> bool:
         """Whether these bytes were taken out for good: they are not to be stored again."""
         sql = f"SELECT 1 FROM images WHERE sha256 = ? AND {TAKEN_OUT}"  # noqa: S608

@@ -176,4 +176,15 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX reviews_by_image ON reviews (image_sha256);
     """,
+    """
+    CREATE TABLE crops (
+        id INTEGER PRIMARY KEY,
+        settings TEXT NOT NULL,
+        words TEXT NOT NULL,
+        detector TEXT NOT NULL,
+        decided_under TEXT NOT NULL,
+        began_at TEXT NOT NULL,
+        ended_at TEXT
+    ) STRICT;
+    """,
 )

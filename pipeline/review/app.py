@@ -4,57 +4,37 @@ The page shows and changes what belongs to one user of this machine, so every re
   - name this server as its host: a stranger's domain that is made to point here does not;
   - carry the token: in the address of the first page, later in a cookie that no other site sends;
   - for changes, carry it in a header as well, which no form of another site can.
-Nothing is loaded from elsewhere, and what strangers wrote is text.
+Nothing is loaded from elsewhere, what strangers wrote is text, and of their pictures it gets pixels
+that were encoded here.
 """
 
 from __future__ import annotations
 
 import hmac
-import math
 import re
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegan.core.errors import FaceganError
-from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.records import Box, FaceRecord
+from pipeline.forget_files import files_of
+from pipeline.review.answers import COLUMNS, DECIDED, decisions_of, facts_of, row_of
 from pipeline.review.desk import Desk
+from pipeline.review.pictures import Pictures
 from pipeline.review.thumbs import crop_file, thumb
-from pipeline.sources.text import address, clean
 
 if TYPE_CHECKING:
     from flask import Flask, Response
     from werkzeug.exceptions import HTTPException
 
 HEADER = "X-Facegan-Token"
-MAX_BODY = 64 * 1024
+MAX_BODY = 1024 * 1024
 MAX_PAGE = 2000
 """Faces in one answer."""
 SHA256 = re.compile(r"[0-9a-f]{64}")
-VERDICTS = {"kept": Status.KEPT, "rejected": Status.REJECTED, None: None}
-
-COLUMNS = (
-    "id",
-    "sha256",
-    "image_sha256",
-    "status",
-    "reason",
-    "detail",
-    "review",
-    "auto_reason",
-    "auto_detail",
-    "cluster",
-    "score",
-    "size_px",
-    "sharpness",
-    "exposure",
-    "yaw",
-    "roll",
-    "padding",
-    "upscale",
-    "split",
-)
-"""What the page knows of a face, in the order in which it is told."""
+BOX = re.compile(r"(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6}),(-?\d{1,6})", re.ASCII)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -96,32 +76,13 @@ class Gate:
         return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
 
-def row_of(face: FaceRecord) -> list[Any]:
-    """A face's values in the order of COLUMNS; numbers as short as the page shows them."""
-    return [_plain(getattr(face, name)) for name in COLUMNS]
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, 4) if math.isfinite(value) else None
-    return value
-
-
-def origin_of(result: SearchResult | None) -> dict[str, str | None]:
-    """What the source said of a picture, as text; addresses only where they are http's."""
-    if result is None:
-        return {}
-    texts = ("title", "creator", "license", "source", "query")
-    told = {name: clean(getattr(result, name)) for name in texts}
-    return told | {name: address(getattr(result, name)) for name in ("page_url", "license_url")}
-
-
-def create_app(desk: Desk, gate: Gate) -> Flask:
+def create_app(desk: Desk, gate: Gate, pictures: Pictures | None = None) -> Flask:
     """The page and what it asks for.
 
     Args:
         desk: the faces.
         gate: who may ask.
+        pictures: decodes what faces were found in; None is by worker processes.
     """
     from flask import Flask
 
@@ -134,7 +95,9 @@ def create_app(desk: Desk, gate: Gate) -> Flask:
     app.register_error_handler(404, _missing)
     _add_page(app, desk, gate)
     _add_faces(app, desk)
-    _add_pictures(app, desk)
+    _add_decisions(app, desk)
+    _add_crops(app, desk)
+    _add_pictures(app, desk, pictures or Pictures(desk.workspace))
     return app
 
 
@@ -196,42 +159,74 @@ def _add_faces(app: Flask, desk: Desk) -> None:
         if not 0 <= offset < 2**31 or not 0 < limit <= MAX_PAGE:
             abort(400)
         found, total = desk.faces(offset, limit)
-        return {"columns": COLUMNS, "rows": [row_of(face) for face in found], "total": total}
+        rows = [row_of(face) for face in found]
+        return {"columns": COLUMNS, "rows": rows, "total": total, "steps": desk.steps}
 
-    @app.get("/api/origin/<image_sha256>")
-    def origin(image_sha256: str) -> Any:
-        return origin_of(desk.origin(image_sha256))
+    @app.get("/api/image/<sha256>")
+    def image(sha256: str) -> Any:
+        return facts_of(desk.image(sha256), desk.origin(sha256))
+
+
+def _add_decisions(app: Flask, desk: Desk) -> None:
+    from flask import abort, request
+
+    def told(faces: list[FaceRecord]) -> Any:
+        rows = [row_of(face, DECIDED) for face in faces]
+        return {"columns": DECIDED, "rows": rows, "steps": desk.steps}
 
     @app.post("/api/review")
     def review() -> Any:
-        wish = request.get_json(silent=True)
-        face_id, verdict = (
-            (wish.get("id"), wish.get("verdict", "")) if isinstance(wish, dict) else (None, "")
-        )
-        known = isinstance(verdict, str | None) and verdict in VERDICTS
-        if type(face_id) is not int or not known:
+        wanted = decisions_of(request.get_json(silent=True))
+        if wanted is None:
             abort(400)
-        return {"columns": COLUMNS, "row": row_of(desk.review(face_id, VERDICTS[verdict]))}
+        return told(desk.review(wanted))
+
+    @app.post("/api/undo")
+    def undo() -> Any:
+        return told(desk.undo())
 
 
-def _add_pictures(app: Flask, desk: Desk) -> None:
+def _picture(data: bytes | None, name: str, kind: str) -> Any:
+    """An answer that the browser may keep under its address."""
     from flask import Response, abort, request
 
-    def picture(data: bytes | None, sha256: str, kind: str) -> Any:
-        if data is None:
-            abort(404)
-        answer = Response(data, mimetype=kind)
-        answer.set_etag(sha256)
-        answer.headers["Cache-Control"] = IMMUTABLE
-        return answer.make_conditional(request)
+    if data is None:
+        abort(404)
+    answer = Response(data, mimetype=kind)
+    answer.set_etag(name)
+    answer.headers["Cache-Control"] = IMMUTABLE
+    return answer.make_conditional(request)
 
+
+def _add_crops(app: Flask, desk: Desk) -> None:
     @app.get("/thumb/<sha256>.jpg")
     def thumbnail(sha256: str) -> Any:
         data = thumb(desk.workspace, sha256) if SHA256.fullmatch(sha256) else None
-        return picture(data, sha256, "image/jpeg")
+        return _picture(data, sha256, "image/jpeg")
 
     @app.get("/crop/<sha256>.png")
     def crop(sha256: str) -> Any:
         path = crop_file(desk.workspace, sha256) if SHA256.fullmatch(sha256) else None
         data = path.read_bytes() if path and path.is_file() else None
-        return picture(data, sha256, "image/png")
+        return _picture(data, sha256, "image/png")
+
+
+def _add_pictures(app: Flask, desk: Desk, pictures: Pictures) -> None:
+    from flask import abort, request
+
+    def path_of(sha256: str) -> Path:
+        record = desk.image(sha256)
+        path = next(files_of(desk.workspace, [record.path]), None) if record else None
+        return path or abort(404)
+
+    @app.get("/picture/<sha256>.jpg")
+    def whole(sha256: str) -> Any:
+        return _picture(pictures.whole(path_of(sha256)), sha256, "image/jpeg")
+
+    @app.get("/part/<sha256>.jpg")
+    def part(sha256: str) -> Any:
+        sides = BOX.fullmatch(request.args.get("box", ""))
+        if sides is None:
+            abort(400)
+        box = Box(*map(float, sides.groups()))
+        return _picture(pictures.part(path_of(sha256), sha256, box), sha256, "image/jpeg")

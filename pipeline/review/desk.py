@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 from facegan.core.catalog import Catalog
 from facegan.core.errors import CatalogError, NothingProducedError, WorkspaceError
 from facegan.core.files import Workspace
-from facegan.core.records import FaceRecord, SearchResult, Status
+from facegan.core.records import FaceRecord, ImageRecord, SearchResult, Status
 
 T = TypeVar("T")
+
+Verdicts = Mapping[int, Status | None]
+"""What is decided of faces, by their ids; None leaves a face to the rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Desk:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         self._before: dict[int, Status | None] = {}
         self._decided: dict[int, FaceRecord] = {}
+        self._steps: list[Verdicts] = []
         self._origins: dict[str, SearchResult] | None = None
         self._catalog: Catalog | None = None
         try:
@@ -85,13 +89,33 @@ class Desk:
         """Some of the faces by id, and how many there are in all."""
         return self._ask(self._page, offset, limit)
 
-    def review(self, face_id: int, verdict: Status | None) -> FaceRecord:
-        """Keep or reject a face that the page has shown; None takes a decision back.
+    def review(self, verdicts: Verdicts) -> list[FaceRecord]:
+        """Decide on faces that the page has shown: on all or none, and in one step of `undo`.
 
         Raises:
             CatalogError: there is no such face, or it cannot be written.
         """
-        return self._ask(self._review, face_id, verdict)
+        return self._ask(self._review, verdicts)
+
+    def undo(self) -> list[FaceRecord]:
+        """Take back the last step of this sitting that stands, whichever page made it.
+
+        Returns:
+            Its faces as they are again; none where there is no step.
+
+        Raises:
+            CatalogError: it cannot be written.
+        """
+        return self._ask(self._undo)
+
+    @property
+    def steps(self) -> int:
+        """How many can be taken back."""
+        return len(self._steps)
+
+    def image(self, sha256: str) -> ImageRecord | None:
+        """A picture that faces were found in; None where there is none, or it was taken out."""
+        return self._ask(lambda: self._open.image(sha256))
 
     def origin(self, image_sha256: str) -> SearchResult | None:
         """What the source said of an image; None for one that no search found."""
@@ -121,12 +145,32 @@ class Desk:
             self._before.setdefault(face.id or 0, face.review)
         return faces, self._open.count_faces()
 
-    def _review(self, face_id: int, verdict: Status | None) -> FaceRecord:
-        if face_id not in self._before:
-            raise CatalogError(f"there is no face {face_id} on this page", hint="load it again")
-        face = self._open.review_face(face_id, verdict)
-        self._decided[face_id] = face
-        return face
+    def _review(self, verdicts: Verdicts) -> list[FaceRecord]:
+        for face_id in verdicts:
+            if face_id not in self._before:
+                raise CatalogError(f"there is no face {face_id} on this page", hint="load it again")
+        before = {face_id: self._standing(face_id) for face_id in verdicts}
+        faces = self._decide(verdicts)
+        changed = {one: was for one, was in before.items() if was is not verdicts[one]}
+        if changed:
+            self._steps.append(changed)
+        return faces
+
+    def _undo(self) -> list[FaceRecord]:
+        if not self._steps:
+            return []
+        faces = self._decide(self._steps[-1])
+        self._steps.pop()
+        return faces
+
+    def _standing(self, face_id: int) -> Status | None:
+        decided = self._decided.get(face_id)
+        return decided.review if decided else self._before[face_id]
+
+    def _decide(self, verdicts: Verdicts) -> list[FaceRecord]:
+        faces = self._open.review_faces(verdicts)
+        self._decided |= {face.id or 0: face for face in faces}
+        return faces
 
     def _origin(self, image_sha256: str) -> SearchResult | None:
         if self._origins is None:

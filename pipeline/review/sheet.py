@@ -1,16 +1,18 @@
 """Contact sheets: the faces as PNG pages, kept and rejected apart, for people without a browser.
 
-The doubtful ones come first: kept faces by their score, rejected ones by reason and score.
-`facegan forget` removes the sheets of the workspace: they show faces.
+The doubtful ones come first: kept faces by their score, rejected ones by reason and score. Each has
+a number, and `faces.csv` beside the sheets tells the files behind it.
+`facegan forget` removes the sheets of the workspace, and the list: they show faces.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from facegan.core.events import Advanced, Finished, Listener, Started, silent
 from facegan.core.files import Workspace, write_bytes, write_error
 from facegan.core.lock import exclusive
 from facegan.core.records import FaceRecord, Status
+from pipeline.review import listing
+from pipeline.review.listing import Numbered, captions
 from pipeline.review.thumbs import SIDE_PX, thumb
 
 STAGE = "sheets"
@@ -49,10 +53,29 @@ class Sheets:
         return {"status": self.status, "faces": self.faces, "files": files}
 
 
+@dataclass(frozen=True, slots=True)
+class SheetReport:
+    """What `write_sheets` has written."""
+
+    sheets: tuple[Sheets, ...]
+    listing: Path
+    """faces.csv: what each number on the sheets is."""
+    not_cut: Mapping[str, int]
+    """Faces on no sheet, since there is no crop of them, by their reasons; the commonest first."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {
+            "sheets": [sheets.as_dict() for sheets in self.sheets],
+            "list": str(self.listing),
+            "not_cut": dict(self.not_cut),
+        }
+
+
 def write_sheets(
     workspace: Workspace, out: Path | None = None, *, listener: Listener = silent
-) -> list[Sheets]:
-    """Write the sheets; those of an earlier call in the same folder go.
+) -> SheetReport:
+    """Write the sheets and their list; those of an earlier call in the same folder go.
 
     Args:
         workspace: that `facegan crop` has worked in.
@@ -60,32 +83,43 @@ def write_sheets(
         listener: hears of each sheet.
 
     Returns:
-        What was written; a status without crops has no entry.
+        What was written; a status without crops has no sheets.
 
     Raises:
-        WorkspaceError: there is no catalog, or a sheet cannot be written.
+        WorkspaceError: there is no catalog, a file cannot be written, or a faces.csv that is not
+            ours stands in the folder.
         NothingProducedError: no face was cut.
     """
     if not workspace.catalog.exists():
         raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
     with exclusive(workspace):
-        wanted = [(status, _faces(workspace, status)) for status in (Status.KEPT, Status.REJECTED)]
-        total = sum(-(-len(faces) // (COLUMNS * ROWS)) for _, faces in wanted)
-        if not total:
-            raise NothingProducedError(f"no crops in {workspace.root}", hint="facegan crop")
         folder = out or workspace.root / FOLDER
+        listing.check(folder)
+        with Catalog(workspace.catalog) as catalog:
+            faces = catalog.faces(None, landmarks=False)
+            images, origins = catalog.image_paths(), catalog.origins()
+        pages = list(_pages([face for face in faces if face.sha256 and face.path]))
+        if not pages:
+            raise NothingProducedError(f"no crops in {workspace.root}", hint="facegan crop")
+        on_sheets = listing.numbered(pages)
         _clear(folder)
-        listener(Started(STAGE, total, "sheet"))
-        steps = count(1)
-        written = [_write(workspace, folder, *one, listener, steps) for one in wanted if one[1]]
+        listener(Started(STAGE, len(pages), "sheet"))
+        sheets = tuple(_write(workspace, folder, on_sheets, listener))
+        path = listing.write(folder, on_sheets, images, origins)
         listener(Finished(STAGE))
-        return written
+    uncut = Counter(face.reason or "no reason" for face in faces if not (face.sha256 and face.path))
+    return SheetReport(sheets, path, dict(uncut.most_common()))
 
 
-def _faces(workspace: Workspace, status: Status) -> list[FaceRecord]:
-    with Catalog(workspace.catalog) as catalog:
-        faces = [face for face in catalog.faces(status) if face.sha256 and face.path]
-    return sorted(faces, key=lambda face: (face.reason or "", face.score or 0.0, face.id or 0))
+def _pages(faces: Sequence[FaceRecord]) -> Iterator[tuple[str, Sequence[FaceRecord]]]:
+    """Each sheet's file name and faces, those that are kept first."""
+    for status in (Status.KEPT, Status.REJECTED):
+        ordered = sorted(
+            (face for face in faces if face.status is status),
+            key=lambda face: (face.reason or "", face.score or 0.0, face.id or 0),
+        )
+        for number, at in enumerate(range(0, len(ordered), COLUMNS * ROWS), start=1):
+            yield f"{status}-{number:03d}.png", ordered[at : at + COLUMNS * ROWS]
 
 
 def _clear(folder: Path) -> None:
@@ -98,28 +132,24 @@ def _clear(folder: Path) -> None:
 
 
 def _write(
-    workspace: Workspace,
-    folder: Path,
-    status: Status,
-    faces: Sequence[FaceRecord],
-    listener: Listener,
-    steps: Iterator[int],
-) -> Sheets:
-    pages = [faces[at : at + COLUMNS * ROWS] for at in range(0, len(faces), COLUMNS * ROWS)]
-    files = []
-    for number, page in enumerate(pages, start=1):
-        title = f"{status} · {counted(len(faces), 'face')} · sheet {number} of {len(pages)}"
-        pictures = [thumb(workspace, face.sha256 or "") for face in page]
-        file = io.BytesIO()
-        draw_sheet(title, page, pictures).save(file, "PNG")
-        files.append(folder / f"{status}-{number:03d}.png")
-        write_bytes(files[-1], file.getvalue())
-        listener(Advanced(STAGE, next(steps)))
-    return Sheets(status, len(faces), tuple(files))
+    workspace: Workspace, folder: Path, faces: Sequence[Numbered], listener: Listener
+) -> Iterator[Sheets]:
+    done = count(1)
+    for status, group in groupby(faces, key=lambda one: one.face.status):
+        members = list(group)
+        pages = [list(page) for _, page in groupby(members, key=lambda one: one.sheet)]
+        for number, page in enumerate(pages, start=1):
+            title = f"{status} · {counted(len(members), 'face')} · sheet {number} of {len(pages)}"
+            pictures = [thumb(workspace, one.face.sha256 or "") for one in page]
+            file = io.BytesIO()
+            draw_sheet(title, page, pictures).save(file, "PNG")
+            write_bytes(folder / page[0].sheet, file.getvalue())
+            listener(Advanced(STAGE, next(done)))
+        yield Sheets(status, len(members), tuple(folder / page[0].sheet for page in pages))
 
 
 def draw_sheet(
-    title: str, faces: Sequence[FaceRecord], pictures: Sequence[bytes | None]
+    title: str, faces: Sequence[Numbered], pictures: Sequence[bytes | None]
 ) -> Image.Image:
     """One sheet; its last rows are left off where there are fewer faces.
 
@@ -137,25 +167,16 @@ def draw_sheet(
     pen = ImageDraw.Draw(sheet)
     font, large = (ImageFont.load_default(size) for size in (TEXT_PX, TITLE_PX))
     pen.text((GAP, GAP), title, INK, large)
-    for place, (face, picture) in enumerate(zip(faces, pictures, strict=True)):
+    for place, (one, picture) in enumerate(zip(faces, pictures, strict=True)):
         row, column = divmod(place, COLUMNS)
         x, y = GAP + column * step_x, TITLE + row * step_y
         _paste(sheet, picture, x, y)
-        for line, (text, colour) in enumerate(zip(captions(face), (INK, FAINT), strict=True)):
+        for line, (text, colour) in enumerate(
+            zip(captions(one.number, one.face), (INK, FAINT), strict=True)
+        ):
             at = (x, y + SIDE_PX + 2 + line * (TEXT_PX + 2))
             pen.text(at, _fitting(text, font), colour, font)
     return sheet
-
-
-def captions(face: FaceRecord) -> tuple[str, str]:
-    """Two lines below a face: what became of it, and by what values."""
-    said = (face.reason or face.status).replace("_", " ")
-    if face.status is Status.KEPT and face.review is Status.KEPT:
-        said = "kept by hand"
-    size = f"{face.size_px:.0f} px" if face.size_px is not None else ""
-    score = f"score {face.score:.2f}" if face.score is not None else ""
-    detail = (face.detail or "").replace(", at most ", " > ").replace(", at least ", " < ")
-    return said, detail or ", ".join(filter(None, (score, size)))
 
 
 def _paste(sheet: Image.Image, picture: bytes | None, x: int, y: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -33,14 +34,29 @@ def thumb(workspace: Workspace, sha256: str) -> bytes | None:
         workspace: where the crop lies.
         sha256: of the crop's file.
     """
-    cached = workspace.root / content_path(FOLDER, sha256, ".jpg")
-    data = _read(cached)
+
+    def made() -> bytes | None:
+        crop = _read(crop_file(workspace, sha256))
+        return _shrunk(crop) if crop else None
+
+    return cached(workspace, sha256, made)
+
+
+def cached(workspace: Workspace, name: str, make: Callable[[], bytes | None]) -> bytes | None:
+    """A JPEG from the cache, or made and put there; None where none can be made.
+
+    Args:
+        workspace: whose cache.
+        name: the SHA-256 that names it.
+        make: gives it anew.
+    """
+    path = workspace.root / content_path(FOLDER, name, ".jpg")
+    data = _read(path)
     if data is not None and data.endswith(JPEG_END):  # else a machine stopped while it was written
         return data
-    crop = _read(crop_file(workspace, sha256))
-    made = _shrunk(crop) if crop else None
+    made = make()
     if made is not None:
-        _store(cached, made)
+        _store(path, made)
     return made
 
 

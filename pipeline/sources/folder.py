@@ -21,10 +21,11 @@ UNNAMED = "unnamed"
 
 
 class FolderSource:
-    """Every file below a directory, hidden ones and links left out, in the order of their paths.
+    """Every file below a directory, hidden ones left out, in the order of their paths.
 
     Whether a file is an image its content decides when it is fetched, never its name. A result's
-    address is the file's `file://` address. Nothing outside the directory is read.
+    address is the file's `file://` address. Links to files are followed, wherever they lead; links
+    to directories are not. Nothing else outside the directory is read.
 
     Args:
         config: `folder` is set.
@@ -50,9 +51,12 @@ class FolderSource:
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source. A file is copied, so the original may go."""
         path = _path(result.url)
-        if path is None or not path.resolve().is_relative_to(self._root):
+        if path is None or not _unlinked(path).is_relative_to(self._root):
             detail = f"not below {as_text(self._root)}"
             return Outcome(Status.REJECTED, Reason.BLOCKED_ADDRESS, detail)
+        if path.is_symlink() and not _leads_somewhere(path):
+            detail = "a link that leads nowhere"
+            return Outcome(Status.REJECTED, Reason.UNREADABLE, detail)
         limit = self._config.max_bytes
         try:
             with _open_regular(path) as file:
@@ -86,7 +90,7 @@ def _entries(folder: Path) -> Iterator[tuple[Path, bool]]:
             found = sorted(
                 (entry.name, entry.is_dir(follow_symlinks=False))
                 for entry in entries
-                if not entry.name.startswith(".") and not entry.is_symlink()
+                if not entry.name.startswith(".") and not _leads_to_a_folder(entry)
             )
     except OSError as error:
         raise SourceError(
@@ -94,6 +98,27 @@ def _entries(folder: Path) -> Iterator[tuple[Path, bool]]:
             hint="name another one: --folder DIR",
         ) from error
     return ((folder / name, is_folder) for name, is_folder in found)
+
+
+def _leads_to_a_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether a directory's entry is a link to a directory, which may be one above it."""
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:  # a link to itself, or to where nobody may look
+        return False
+
+
+def _leads_somewhere(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno not in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+    return True
+
+
+def _unlinked(path: Path) -> Path:
+    """Where a file lies, or the link that stands for it."""
+    return path.parent.resolve() / path.name
 
 
 def _path(url: str) -> Path | None:
@@ -109,7 +134,7 @@ def _path(url: str) -> Path | None:
 
 def _open_regular(path: Path) -> BinaryIO:
     """Opened for reading without waiting; ENXIO for pipes, devices, folders, as for sockets."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if not os.path.isfile(descriptor):  # noqa: PTH113 - of the open file, not of its name
         os.close(descriptor)
         raise OSError(errno.ENXIO, "not a regular file")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import cli
 from facegan.core.errors import ConfigError, FaceganError, MissingDependencyError, WorkspaceError
@@ -43,9 +44,9 @@ class Page:
         answer = json.load(self.opener.open(f"{self.base}/api/faces", timeout=10))
         return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
 
-    def decide(self, face_id: object, verdict: str | None) -> None:
+    def decide(self, face_id: object, verdict: str) -> None:
         headers = {"Content-Type": "application/json", "X-Facegan-Token": self.token}
-        body = json.dumps({"id": face_id, "verdict": verdict}).encode()
+        body = json.dumps({verdict: [face_id]}).encode()
         request = urllib.request.Request(f"{self.base}/api/review", body, headers)  # noqa: S310
         self.opener.open(request, timeout=10).close()
 
@@ -58,7 +59,7 @@ def test_sitting_ends_at_ctrl_c_and_tells_what_changed(root: Path) -> None:
         rejected = next(face for face in page.faces() if face["reason"] and face["sha256"])
         page.decide(kept[0]["id"], "rejected")
         page.decide(kept[1]["id"], "rejected")
-        page.decide(kept[1]["id"], None)
+        page.decide(kept[1]["id"], "rules")
         page.decide(rejected["id"], "kept")
         with pytest.raises(WorkspaceError, match="another facegan"):
             call(root, "--sheet")
@@ -74,6 +75,8 @@ def test_sheets_are_written_and_told(root: Path, capsys: pytest.CaptureFixture[s
     assert out == [
         f"7 kept faces: {root}/review/kept-001.png",
         f"2 rejected faces: {root}/review/rejected-001.png",
+        "1 more was never cut: too_small 1",
+        f"what each number is: {root}/review/faces.csv",
     ]
     assert (root / "review/kept-001.png").is_file()
 
@@ -103,6 +106,21 @@ def test_workspace_without_faces_is_refused(tmp_path: Path, args: tuple[str, ...
     assert str(caught.value.hint).startswith("facegan crop")
 
 
-def test_folder_for_sheets_without_sheets_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(click.UsageError, match="--out is for --sheet"):
-        call(tmp_path, "--out", str(tmp_path))
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--out", "x"), "--out is for --sheet"),
+        (("--sheet", "--port", "0"), "--port is for the page"),
+        (("--sheet", "--no-open"), "--no-open is for the page"),
+    ],
+)
+def test_option_of_the_other_way_is_refused(
+    tmp_path: Path, args: tuple[str, ...], words: str
+) -> None:
+    with pytest.raises(click.UsageError, match=words):
+        call(tmp_path, *args)
+
+
+def test_help_tells_the_keys() -> None:
+    told = CliRunner().invoke(cli.facegan, ["review", "-h"], obj={}).output
+    assert "K keeps, R rejects" in told

@@ -24,6 +24,7 @@ from tests.contract.work import (
     killed_at_odd,
     killed_at_three,
     refuse,
+    slow_but_the_first,
 )
 from tests.crop_helpers import as_jpeg, fill, rows_of
 
@@ -133,6 +134,17 @@ def test_closing_early_leaves_no_process_behind():
     results = Processes(2).run(double, range(1000))
     next(results)
     results.close()
+    assert set(multiprocessing.active_children()) == before
+
+
+def test_ctrl_c_in_the_parent_does_not_wait_for_what_is_in_flight():
+    before = set(multiprocessing.active_children())
+    results = Processes(2).run(slow_but_the_first, range(9))
+    assert next(results) == (0, 0)
+    begun = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        results.throw(KeyboardInterrupt())
+    assert time.monotonic() - begun < 20
     assert set(multiprocessing.active_children()) == before
 
 

@@ -1,102 +1,25 @@
 """`facegan review` in a real browser: Debian's Chromium, driven by Playwright."""
 
-import shutil
 import time
-from urllib.parse import urlsplit
 
 import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.records import Reason, Status
-from tests.review_helpers import TITLE, fill_faces, multiply, reviewing
+from tests.browser_helpers import (
+    MARKS,
+    current,
+    known,
+    stored,
+    tab_count,
+    tiles,
+    told,
+    values,
+    watched,
+)
+from tests.review_helpers import fill_faces, multiply, reviewing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-
-pytestmark = [
-    pytest.mark.slow,
-    # .ci/run installs it, or fails.
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    return fill_faces(tmp_path / "data", 40, pictures=4, size_px=64)
-
-
-@pytest.fixture
-def page(chromium, workspace):
-    """The page, shown; at its end it has met no error and asked no other host."""
-    with reviewing(workspace.root) as (address, _), watched(chromium, address) as page:
-        yield page
-
-
-class watched:  # noqa: N801 - used as a function
-    """A page of a browser that has no past."""
-
-    def __init__(self, chromium, address, width=1280, height=800):
-        self.context = chromium.new_context(viewport={"width": width, "height": height})
-        self.address, self.troubles, self.hosts = address, [], set()
-
-    def __enter__(self):
-        page = self.context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("console", lambda message: self.troubles.append(message.text))
-        page.on("pageerror", lambda error: self.troubles.append(str(error)))
-        page.on("requestfailed", self._failed)
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        page.goto(self.address)
-        page.wait_for_selector("#wall[aria-busy=false]")
-        return page
-
-    def _failed(self, request):
-        if request.failure != "net::ERR_ABORTED":  # its tile has left the page
-            self.troubles.append(f"{request.url}: {request.failure}")
-
-    def __exit__(self, kind, error, trace):
-        self.context.close()
-        if kind is None:
-            assert self.troubles == []
-            assert self.hosts == {urlsplit(self.address).netloc}
-
-
-def known(workspace, face_id):
-    with Catalog(workspace.catalog) as catalog:
-        return next(face for face in catalog.faces(None) if face.id == face_id)
-
-
-def told(page, text):
-    """Wait for a sentence, and until what was decided is stored."""
-    page.wait_for_function("text => document.getElementById('status').innerText == text", arg=text)
-    stored(page)
-
-
-def stored(page):
-    page.wait_for_selector("body:not(.storing)")
-
-
-def tiles(page):
-    return page.locator(".tile .face")
-
-
-def tab_count(page, name):
-    return int(page.locator(f".tabs button[value={name}] b").inner_text().replace(",", ""))
-
-
-def current(page):
-    """The id of the face that has the focus, from what is told of it."""
-    label = page.evaluate("document.activeElement.getAttribute('aria-label')")
-    return int(label.split()[1].rstrip(","))
+pytestmark = MARKS
 
 
 def test_wall_shows_the_kept_faces_with_their_pictures(page):
@@ -104,7 +27,8 @@ def test_wall_shows_the_kept_faces_with_their_pictures(page):
         28, 8, 4, 40,
     ]  # fmt: skip
     page.wait_for_function(
-        "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth == 64)"
+        "() => [...document.querySelectorAll('.tile img')]"
+        ".every(i => i.complete && i.naturalWidth == 64)"
     )
     assert tiles(page).count() == 28
     assert page.url.endswith("/")  # without the token
@@ -119,9 +43,10 @@ def test_key_rejects_and_another_takes_it_back(page, workspace):
     assert (face.status, face.reason, face.review) == (
         Status.REJECTED, Reason.REVIEWED, Status.REJECTED,
     )  # fmt: skip
+    assert page.locator(".caption").first.inner_text().startswith("rejected by hand")
     assert (tab_count(page, "kept"), tab_count(page, "hand")) == (27, 1)
     page.keyboard.press("u")
-    told(page, "face 1: kept, as before")
+    told(page, "face 1: kept by the rules, as before")
     face = known(workspace, 1)
     assert (face.status, face.review) == (Status.KEPT, None)
     assert tab_count(page, "hand") == 0
@@ -131,19 +56,43 @@ def test_all_actions_of_the_sitting_are_undone_in_their_order(page, workspace):
     for _ in range(3):
         page.keyboard.press("Shift+R")
     assert current(page) == 4
-    tiles(page).nth(1).click()  # keeps the second again
-    told(page, "face 2: kept. U takes it back.")
+    tiles(page).nth(1).click()  # back to what the rules say
+    told(page, "face 2: back to the rules, kept. U takes it back.")
     assert [known(workspace, face_id).review for face_id in (1, 2, 3)] == [
-        Status.REJECTED, Status.KEPT, Status.REJECTED,
+        Status.REJECTED, None, Status.REJECTED,
     ]  # fmt: skip
     for face_id, before in ((2, Status.REJECTED), (3, None), (2, None), (1, None)):
+        by = "rejected by hand" if before else "kept by the rules"
         page.keyboard.press("u")
+        told(page, f"face {face_id}: {by}, as before")
         assert current(page) == face_id
-        stored(page)
         assert known(workspace, face_id).review is before
     page.keyboard.press("u")
     told(page, "nothing to undo")
     assert {known(workspace, face_id).review for face_id in (1, 2, 3)} == {None}
+
+
+def test_new_page_undoes_what_an_older_one_decided(page, workspace):
+    page.keyboard.press("r")
+    told(page, "face 1: rejected. U takes it back.")
+    page.reload()
+    page.wait_for_selector("#wall[aria-busy=false]")
+    assert page.locator("#status").inner_text() == ""
+    page.click("#undo")
+    told(page, "face 1: kept by the rules, as before")
+    assert known(workspace, 1).review is None
+    assert page.locator("#undo").is_disabled()
+
+
+def test_key_gives_a_face_back_to_the_rules(page, workspace):
+    page.keyboard.press("k")
+    told(page, "face 1: kept. U takes it back.")
+    assert known(workspace, 1).review is Status.KEPT
+    page.keyboard.press("b")
+    told(page, "face 1: back to the rules, kept. U takes it back.")
+    assert known(workspace, 1).review is None
+    page.keyboard.press("b")
+    told(page, "face 1 is left to the rules already")
 
 
 def test_rejected_face_is_filtered_by_its_reason_and_rescued(page, workspace):
@@ -159,49 +108,59 @@ def test_rejected_face_is_filtered_by_its_reason_and_rescued(page, workspace):
     assert tiles(page).count() == 1
 
 
-def test_face_that_was_not_cut_is_not_kept(page, workspace):
+def test_face_that_was_not_cut_is_shown_in_its_picture_and_not_kept(page, workspace):
     page.click(".tabs button[value=uncut]")
     assert tiles(page).count() == 4
+    image = tiles(page).first.locator("img")
+    page.wait_for_function("() => document.querySelector('.tile img').naturalHeight == 128")
+    assert image.get_attribute("src").endswith(".jpg?box=10,10,110,130")
     tiles(page).first.click()
     told(page, "this face was not cut, so it cannot be kept")
     with Catalog(workspace.catalog) as catalog:
         assert {face.review for face in catalog.faces(None)} == {None}
-
-
-def test_faces_are_sorted_and_grouped(page):
-    page.select_option("#sort", "sharpness")
-    values = [float(text) for text in page.locator(".caption").all_inner_texts()]
-    assert values == sorted(values)
-    page.click("#direction")
-    values = [float(text) for text in page.locator(".caption").all_inner_texts()]
-    assert values == sorted(values, reverse=True)
-    page.select_option("#group", "cluster")
-    assert page.locator(".tabs [aria-pressed=true]").get_attribute("value") == "all"
-    assert page.locator(".group").first.inner_text() == "4 alike 2 kept"
-
-
-def test_large_view_tells_all_and_runs_nothing_of_strangers(page, workspace):
     page.keyboard.press("Enter")
-    view = page.locator("#view")
-    link = view.locator("dd a")
-    link.wait_for()
-    assert TITLE in view.inner_text()
-    assert (link.get_attribute("href"), link.get_attribute("rel")) == (
-        "https://example.org/page/0", "noopener noreferrer",
-    )  # fmt: skip
-    assert view.locator("script, b").count() == 0
-    page.keyboard.press("ArrowRight")
-    page.wait_for_function("document.querySelector('#view small').innerText == 'face 2'")
-    page.keyboard.press("r")
-    page.wait_for_function("document.querySelector('.verdict').innerText.includes('by hand')")
-    stored(page)
-    assert known(workspace, 2).review is Status.REJECTED
-    assert view.locator("a").count() == 0  # javascript: is no link
-    page.keyboard.press(" ")
-    page.wait_for_function(
-        "!document.getElementById('view').open"
-        " && document.activeElement.ariaLabel?.startsWith('Face 2,')"
+    page.wait_for_function("() => document.querySelector('.source img')?.naturalWidth == 640")
+    assert page.locator(".verdict").inner_text().startswith("not cut: too small")
+
+
+def test_each_order_begins_at_the_top_with_the_doubtful_end(page):
+    page.select_option("#sort", "sharpness")
+    assert values(page) == sorted(values(page))
+    assert page.locator("#direction").inner_text() == "blurred first"
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 4000)
+    page.wait_for_function("() => document.getElementById('wall').scrollTop > 0")
+    page.click("#direction")
+    assert values(page) == sorted(values(page), reverse=True)
+    assert page.locator("#direction").inner_text() == "sharp first"
+    assert page.evaluate("document.getElementById('wall').scrollTop") == 0
+    label = tiles(page).first.get_attribute("aria-label")
+    assert page.evaluate("document.activeElement.ariaLabel") == label
+    page.select_option("#sort", "roll")
+    tilts = [abs(int(text.rstrip("°").replace("\u2212", "-"))) for text in
+             page.locator(".caption").all_inner_texts()]  # fmt: skip
+    assert tilts == sorted(tilts, reverse=True)
+    assert page.locator("#direction").get_attribute("aria-label") == (
+        "Order: most first. Press for least first."
     )
+
+
+def test_choice_stands_in_the_address(page):
+    page.click(".tabs button[value=rejected]")
+    page.select_option("#sort", "sharpness")
+    page.click("#direction")
+    page.select_option("#group", "reason")
+    before = page.locator(".caption").all_inner_texts()
+    address = page.url
+    second = page.context.new_page()
+    for one, go in ((page, page.reload), (second, lambda: second.goto(address))):
+        go()
+        one.wait_for_selector("#wall[aria-busy=false]")
+        assert one.locator(".caption").all_inner_texts() == before
+        assert one.locator("#direction").inner_text() == "sharp first"
+        assert one.locator("#group").input_value() == "reason"
+    page.goto(address.partition("#")[0] + "#show=nothing&sort=__proto__&reason=<b>&group=x")
+    page.wait_for_function("() => document.querySelectorAll('.tile').length == 28")
 
 
 def test_ended_server_is_told_and_the_face_is_as_before(chromium, workspace):
@@ -246,7 +205,8 @@ def test_twenty_thousand_faces_scroll_to_the_end(chromium, tmp_path, width):
             assert tiles(page).count() < 600
             page.keyboard.press("End")
             page.wait_for_function(
-                "document.activeElement.parentElement.getAttribute('aria-posinset') == '20000'"
+                "() => document.activeElement.parentElement"
+                ".getAttribute('aria-posinset') == '20000'"
             )
             assert tiles(page).count() < 600
             assert current(page) == 20_000

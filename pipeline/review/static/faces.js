@@ -1,25 +1,6 @@
 // The faces, what is known of each, and the decisions: shown at once, stored one after another.
 
-export const words = (text) => text.replaceAll("_", " ");
-
-const percent = (value) => `${Math.round(100 * value)} %`;
-const degrees = (value) => `${Math.round(value)}°`.replace("-", "−");
-const short = (value) => String(Number(value.toPrecision(3)));
-
-/** What faces are sorted by: what it is called, how it is shown, and its place in the order. */
-export const MEASURES = {
-  score: { label: "detector score", text: (value) => value.toFixed(2) },
-  size_px: { label: "face size", text: (value) => `${Math.round(value)} px` },
-  sharpness: { label: "sharpness", text: short },
-  exposure: { label: "brightness", text: (value) => value.toFixed(2) },
-  yaw: { label: "turned", text: degrees, place: Math.abs },
-  roll: { label: "tilted", text: degrees, place: Math.abs },
-  padding: { label: "beyond the border", text: percent },
-  upscale: { label: "enlarged", text: (value) => `${short(value)}×` },
-};
-
-/** A face's value as it is shown; null where it has none. */
-export const shown = (face, name) => (face[name] === null ? null : MEASURES[name].text(face[name]));
+import { MEASURES, byRules, words } from "./words.js";
 
 export class Trouble extends Error {}
 
@@ -42,9 +23,13 @@ const assign = (face, columns, row) => {
   return face;
 };
 
+/** Images that were taken out stay so. */
+const isGone = (face) => face.reason === "opted_out" || face.reason === "forgotten";
+
 export class Faces {
   constructor(token) {
-    Object.assign(this, { token, all: [], done: [], last: Promise.resolve(), storing: 0 });
+    Object.assign(this, { token, all: [], steps: 0, last: Promise.resolve(), storing: 0 });
+    this.byId = new Map();
     this.states = new Map();  // of faces that were decided on: as the catalog has them
   }
 
@@ -53,60 +38,97 @@ export class Faces {
     for (let total = Infinity; this.all.length < total;) {
       const limit = this.all.length ? 2000 : 300;  // the first ones are seen soon
       const part = await answer(`/api/faces?offset=${this.all.length}&limit=${limit}`);
-      for (const row of part.rows) this.all.push(assign({}, part.columns, row));
+      if (!this.all.length) this.steps = part.steps;
+      for (const row of part.rows) {
+        const face = assign({}, part.columns, row);
+        this.all.push(face);
+        this.byId.set(face.id, face);
+      }
       total = part.rows.length ? part.total : this.all.length;
       onPart(total);
     }
   }
 
-  origin(face) {
-    return answer(`/api/origin/${face.image_sha256}`);
+  /** The picture that a face was found in: its file, its size, where it came from. */
+  image(face) {
+    return answer(`/api/image/${face.image_sha256}`);
   }
 
-  /** Keep or reject. The promise fails with what the server said; the face is then as it was
-   *  stored last. */
-  decide(face, verdict) {
-    const action = { face, before: face.review };
-    this.done.push(action);
-    return this.#store(face, verdict, () => { this.done = this.done.filter((one) => one !== action); });
+  /** Those of the faces of which a decision would say something else than now. A face that was
+   *  not cut cannot be kept. `verdict`: kept, rejected or null, which leaves them to the rules. */
+  open(faces, verdict) {
+    return faces.filter((face) =>
+      face.review !== verdict && !isGone(face) && (verdict !== "kept" || face.sha256));
   }
 
-  /** Take the last decision back: its face and the promise; null where there is none. */
-  undo() {
-    const action = this.done.pop();
-    if (!action) return null;
-    const { face, before } = action;
-    return { face, stored: this.#store(face, before, () => this.done.push(action)) };
-  }
-
-  #store(face, verdict, onFailure) {
-    const state = this.states.get(face) ?? { known: { ...face }, waiting: 0 };
-    this.states.set(face, state);
-    const byRules = face.auto_reason || !face.sha256 ? "rejected" : "kept";
-    const now = verdict ?? byRules;
-    Object.assign(face, {
-      review: verdict, status: now, detail: verdict ? null : face.auto_detail,
-      reason: now === "kept" ? null : verdict ? "reviewed" : face.auto_reason,
-    });
-    const body = JSON.stringify({ id: face.id, verdict });
-    const headers = { "Content-Type": "application/json", "X-Facegan-Token": this.token };
-    this.storing += 1;
-    state.waiting += 1;
-    const stored = this.last.then(async () => {
+  /** Decide: a Map from faces to verdicts, all in one step of `undo`. The promise fails with what
+   *  the server said; the faces are then as they were stored last. */
+  decide(verdicts) {
+    const body = { kept: [], rejected: [], rules: [] };
+    for (const [face, verdict] of verdicts) {
+      const state = this.states.get(face) ?? { known: { ...face }, waiting: 0 };
+      this.states.set(face, state);
+      state.waiting += 1;
+      body[verdict ?? "rules"].push(face.id);
+      const now = verdict ?? byRules(face);
+      Object.assign(face, {
+        review: verdict, status: now, detail: verdict ? null : face.auto_detail,
+        reason: now === "kept" ? null : verdict ? "reviewed" : face.auto_reason,
+      });
+    }
+    this.steps += 1;
+    return this.#next(async () => {
       try {
-        const { columns, row } = await answer("/api/review", { method: "POST", headers, body });
-        state.known = assign({}, columns, row);
+        this.#take(await this.#post("/api/review", body));
       } catch (error) {
-        onFailure();
+        this.steps -= 1;
         throw error;
       } finally {
-        this.storing -= 1;
-        state.waiting -= 1;
-        if (!state.waiting) Object.assign(face, state.known);  // else it was decided on again
+        for (const face of verdicts.keys()) this.#settle(face, -1);
       }
     });
+  }
+
+  /** Take the last step of this sitting back, whichever page made it; a promise of its faces. */
+  undo() {
+    return this.#next(async () => {
+      const told = await this.#post("/api/undo", {});
+      const faces = this.#take(told);
+      for (const face of faces) this.#settle(face, 0);
+      return faces;
+    });
+  }
+
+  /** One request after another, in the order of the decisions. */
+  #next(request) {
+    this.storing += 1;
+    const stored = this.last.then(request).finally(() => { this.storing -= 1; });
     this.last = stored.catch(() => {});
     return stored;
+  }
+
+  #post(path, wish) {
+    const headers = { "Content-Type": "application/json", "X-Facegan-Token": this.token };
+    return answer(path, { method: "POST", headers, body: JSON.stringify(wish) });
+  }
+
+  /** What the server told of faces: it counts once nothing else is decided of them. */
+  #take({ columns, rows, steps }) {
+    if (this.storing === 1) this.steps = steps;  // else more is on its way
+    const id = columns.indexOf("id");
+    return rows.map((row) => this.byId.get(row[id])).filter((face, place) => {
+      if (!face) return false;
+      const state = this.states.get(face) ?? { known: { ...face }, waiting: 0 };
+      this.states.set(face, state);
+      assign(state.known, columns, rows[place]);
+      return true;
+    });
+  }
+
+  #settle(face, waiting) {
+    const state = this.states.get(face);
+    state.waiting += waiting;
+    if (!state.waiting) Object.assign(face, state.known);
   }
 
   counts() {
@@ -118,9 +140,16 @@ export class Faces {
     return counts;
   }
 
-  /** How many faces show the same picture as this one. */
+  /** The faces that show the same picture as this one, itself among them, whatever is shown. */
   alike({ cluster }) {
-    return this.all.reduce((sum, face) => sum + (face.cluster === cluster), 0);
+    return cluster ? this.all.filter((face) => face.cluster === cluster) : [];
+  }
+
+  /** The face that a duplicate is a copy of; null for one that is none. */
+  original(face) {
+    const { cluster } = face;
+    if (!cluster || face.auto_reason !== "duplicate") return null;
+    return bestOf(this.alike(face), cluster, face);
   }
 
   /** How many faces there are of each reason, the commonest first. */
@@ -132,7 +161,7 @@ export class Faces {
   }
 
   /** The faces to show, of those from the place `from` on, in their order, and their groups. */
-  chosen({ show, reason, sort, descending, group }, from = 0) {
+  chosen({ show, reason, sort, back, group }, from = 0) {
     const shows = {
       all: () => true,
       hand: (face) => face.review,
@@ -140,17 +169,39 @@ export class Faces {
     }[show] ?? ((face) => face.sha256 && face.status === show);
     const faces = this.all.slice(from).filter((face) =>
       shows(face) && (!reason || face.reason === reason));
-    const { place = (value) => value } = MEASURES[sort] ?? {};
-    const sign = descending ? -1 : 1;
-    if (MEASURES[sort])
+    const sign = back ? 1 : -1;
+    if (MEASURES[sort]) {
+      const { doubt } = MEASURES[sort];
       faces.sort((one, other) => {
         const a = one[sort], b = other[sort];
         if (a === null || b === null) return (a === null) - (b === null);
-        return sign * (place(a) - place(b));
+        return sign * (doubt(a) - doubt(b));
       });
-    else if (descending) faces.reverse();
-    return group ? grouped(faces, group) : { faces, groups: [{ count: faces.length }] };
+    } else if (back) faces.reverse();
+    if (!group) return { faces, groups: [{ count: faces.length }] };
+    return group === "cluster" ? this.#clustered(faces) : grouped(faces, "reason");
   }
+
+  /** Groups of duplicates; each knows its whole cluster, whatever is shown of it. */
+  #clustered(faces) {
+    const whole = new Map();
+    for (const face of this.all) if (face.cluster) {
+      if (!whole.has(face.cluster)) whole.set(face.cluster, []);
+      whole.get(face.cluster).push(face);
+    }
+    const found = grouped(faces, "cluster");
+    for (const one of found.groups) if (one.key) {
+      one.cluster = whole.get(one.key);
+      one.best = bestOf(one.cluster, one.key);
+    }
+    return found;
+  }
+}
+
+/** The face of a cluster that it is named after: the best one, by the rules. */
+function bestOf(cluster, name, but = null) {
+  const named = cluster.filter((face) => face.sha256 === name && face !== but);
+  return named.find((face) => face.auto_reason !== "duplicate") ?? named[0] ?? null;
 }
 
 /** The largest group first; those that belong to none come last. */
@@ -167,11 +218,8 @@ function grouped(faces, by) {
   return {
     faces: parts.flatMap(([, members]) => members),
     groups: parts.map(([key, members]) => ({
-      count: members.length,
-      title: key === "" ? none : by === "cluster" ? `${members.length} alike` : words(key),
-      note: by === "cluster" && key !== ""
-        ? `${members.filter((face) => face.status === "kept").length} kept`
-        : `${members.length} faces`,
+      key, members, count: members.length,
+      title: key === "" ? none : by === "cluster" ? "" : words(key),
     })),
   };
 }

@@ -1,73 +1,46 @@
 // The page: what is chosen, the wall, the keys.
 
-import { Faces, MEASURES, shown, words } from "./faces.js";
-import { View, verdictOf } from "./view.js";
+import { read, write } from "./address.js";
+import { Controls } from "./controls.js";
+import { Faces } from "./faces.js";
+import { MOVES, listen } from "./keys.js";
+import { ASKED_FROM, ManyBar, Selection, ask, doing, heading } from "./many.js";
+import { failed, say } from "./saying.js";
+import { label, tileOf } from "./tile.js";
+import { byRules, counted, number, verdictOf } from "./words.js";
+import { View } from "./view.js";
 import { Wall } from "./wall.js";
 
 const $ = (id) => document.getElementById(id);
 const faces = new Faces(document.body.dataset.token);
-const TABS = { kept: "Kept", rejected: "Rejected", uncut: "Not cut", hand: "By hand", all: "All" };
+const selection = new Selection();
 
-const choice = { show: "kept", reason: "", sort: "id", descending: false, group: "" };
+const choice = read(location.hash);
 let order = [];          // the faces as they stand on the wall
 let places = new Map();  // face -> its place there
 let current = 0;
-
-// saying
-
-let quiet = 0;
-function say(text) {
-  $("status").textContent = text;
-  clearTimeout(quiet);
-  quiet = setTimeout(() => { $("status").textContent = ""; }, 4000);
-}
-
-function failed(error) {
-  $("trouble").querySelector("p").textContent = error.message;
-  $("trouble").hidden = false;
-}
+let loading = "loading the faces…";
 
 // the wall
 
-function captionOf(face) {
-  const value = shown(face, MEASURES[choice.sort] ? choice.sort : "size_px");
-  return [face.reason && words(face.reason), value].filter(Boolean).join(" · ");
-}
-
-function element(tag, className, parent) {
-  const made = document.createElement(tag);
-  made.className = className;
-  parent?.append(made);
+function tile(index) {
+  const face = order[index];
+  const made = tileOf(face, choice.sort, {
+    pressed: (event) => pressed(event, index),
+    enlarge: () => { go(index, false); view.open(face); },
+  });
+  made.querySelector(".face").tabIndex = index === current ? 0 : -1;
+  label(made, face, selection.has(face));
   return made;
 }
 
-function tile(index) {
-  const face = order[index];
-  const item = element("li", `tile ${face.status} ${face.review ? "by-hand" : ""}`);
-  const button = element("button", "face", item);
-  button.type = "button";
-  button.tabIndex = index === current ? 0 : -1;
-  const turn = face.status === "kept" ? "reject" : "keep";
-  button.setAttribute("aria-label", `Face ${face.id}, ${verdictOf(face)}. Press to ${turn}.`);
-  if (face.sha256) {
-    const image = element("img", "", button);
-    Object.assign(image, { src: `/thumb/${face.sha256}.jpg`, alt: "", decoding: "async", draggable: false });
-    image.addEventListener("error", () => {
-      image.remove();
-      element("span", "none", button).textContent = "the file is gone";
-    });
-  } else element("span", "none", button).textContent = "not cut";
-  element("span", "mark", button).setAttribute("aria-hidden", "true");
-  button.addEventListener("click", () => { go(index, false); turnOver(face); });
-  const enlarge = element("button", "enlarge", item);
-  Object.assign(enlarge, { type: "button", tabIndex: -1, textContent: "⤢" });
-  enlarge.setAttribute("aria-label", `Face ${face.id}, large`);
-  enlarge.addEventListener("click", () => { go(index, false); view.open(face); });
-  element("p", "caption", item).textContent = captionOf(face);
-  return item;
-}
-
-const wall = new Wall($("wall"), $("tiles"), tile);
+const doesToGroups = {
+  open: (some, verdict) => faces.open(some, verdict),
+  decide: (some, verdict) => decideMany(some, verdict),
+  decideEach: (verdicts, said) => store(verdicts, said),
+  visit: (face) => { visit(face); view.open(face); },
+};
+const wall = new Wall($("wall"), $("tiles"), tile, (group) => heading(group, doesToGroups));
 
 /** Make a place the current one. */
 function go(index, scrolls = true) {
@@ -76,28 +49,33 @@ function go(index, scrolls = true) {
   current = Math.max(0, Math.min(order.length - 1, index));
   if (scrolls) wall.reveal(current);
   for (const place of [before, current]) {
-    const button = wall.shown.get(place)?.querySelector(".face");
-    if (button) button.tabIndex = place === current ? 0 : -1;
+    const there = wall.shown.get(place)?.querySelector(".face");
+    if (there) there.tabIndex = place === current ? 0 : -1;
   }
   wall.shown.get(current)?.querySelector(".face").focus({ preventScroll: true });
   if (view.isOpen) view.show(order[current]);
 }
 
-/** Choose and sort anew. */
-function choose(changes = {}) {
+/** Choose and sort anew. `top`: from the first face on, not from the current one; `step`: the
+ *  browser's way back undoes it. */
+function choose(changes = {}, { top = false, step = false } = {}) {
   Object.assign(choice, changes);
+  write(choice, step);
+  selection.clear();
   const stay = order[current];
   const chosen = faces.chosen(choice);
   lay(chosen.faces);
-  current = places.get(stay) ?? 0;
+  current = top ? 0 : places.get(stay) ?? 0;
   $("wall").scrollTop = 0;
   wall.show(order.length ? chosen.groups : []);
   if (current) wall.reveal(current);
   tell();
+  // One who goes through a list of orders by keys is not taken from it.
+  if (!document.activeElement.matches("select:focus-visible, button:not(.face):focus-visible")) go(current, false);
 }
 
 function lay(chosen) {
-  const alone = choice.reason || choice.show === "rejected";
+  const alone = choice.reason || ["rejected", "uncut"].includes(choice.show);
   $("tiles").classList.toggle("mixed", !alone);
   order = chosen;
   places = new Map(order.map((face, index) => [face, index]));
@@ -105,92 +83,171 @@ function lay(chosen) {
 
 /** More faces have come: below the others in the plain order; any other waits for the last. */
 function grow(from, complete) {
-  if (choice.sort === "id" && !choice.descending && !choice.group) {
+  if (choice.sort === "id" && !choice.back && !choice.group) {
     lay(order.concat(faces.chosen(choice, from).faces));
     wall.show([{ count: order.length }]);
     tell();
   } else if (complete) choose();
+  else tell();
 }
 
 /** Counts and controls as they are now. */
 function tell() {
-  const counts = faces.counts();
-  for (const button of document.querySelectorAll(".tabs button")) {
-    button.setAttribute("aria-pressed", button.value === choice.show);
-    button.hidden = button.value === "uncut" && !counts.uncut && choice.show !== "uncut";
-    button.querySelector("b").textContent = counts[button.value].toLocaleString("en");
-  }
-  const options = [new Option("any", ""), ...faces.reasons().map(([name, count]) =>
-    new Option(`${words(name)} (${count.toLocaleString("en")})`, name))];
-  if (choice.reason && !options.some((one) => one.value === choice.reason))
-    options.push(new Option(words(choice.reason), choice.reason));
-  $("reason").replaceChildren(...options);
-  $("reason").value = choice.reason;
-  $("group").value = choice.group;
-  $("direction").setAttribute("aria-pressed", choice.descending);
-  $("undo").disabled = !faces.done.length;
+  controls.fill(choice, faces);
+  many.fill(order, selection, (some, verdict) => faces.open(some, verdict), loading);
   const empty = document.querySelector("main .empty");
-  empty.hidden = order.length > 0;
-  empty.textContent = faces.all.length ? "No faces here. Choose another tab or reason." : "";
+  empty.hidden = order.length > 0 || loading !== null;
+  empty.textContent = "No faces here. Choose another tab or reason.";
 }
 
 // deciding
 
-function redraw(face) {
-  if (places.has(face)) wall.refresh(places.get(face));
-  if (view.isOpen && view.face === face) view.fill();
-  tell();
+/** Show and store what was decided: a Map from faces to verdicts. */
+function store(verdicts, said) {
+  stored(faces.decide(verdicts), [...verdicts.keys()]);
+  say(`${said}. U takes it back.`);
 }
 
-function store(face, promise) {
+function stored(promise, changed) {
   document.body.classList.add("storing");
-  redraw(face);
-  promise.catch(failed).then(() => {
+  if (changed) redraw(changed);
+  return promise.catch(failed).then((result) => {
     document.body.classList.toggle("storing", faces.storing > 0);
-    redraw(face);
+    redraw(changed ?? result ?? []);
+    return result;
   });
+}
+
+/** Show how some faces stand now. */
+function redraw(changed) {
+  if (changed.length > 1) wall.renew();
+  else {
+    for (const face of changed) if (places.has(face)) wall.refresh(places.get(face));
+    wall.renewHeadings();
+  }
+  if (view.isOpen) view.fill();
+  tell();
 }
 
 function decide(face, verdict) {
   if (verdict === "kept" && !face.sha256) return say("this face was not cut, so it cannot be kept");
-  if (face.review === verdict) return say(`face ${face.id} is ${verdict} by hand already`);
-  store(face, faces.decide(face, verdict));
-  return say(`face ${face.id}: ${verdict}. U takes it back.`);
+  if (face.review === verdict)
+    return say(verdict ? `face ${face.id} is ${verdict} by hand already: B leaves it to the rules`
+      : `face ${face.id} is left to the rules already`);
+  if (!faces.open([face], verdict).length) return say(`the picture of face ${face.id} was taken out`);
+  return store(new Map([[face, verdict]]),
+    `face ${face.id}: ${verdict ?? `back to the rules, ${byRules(face)}`}`);
 }
 
+/** The other way round than it is; where that is what the rules say, they say it. */
 function turnOver(face) {
-  decide(face, face.status === "kept" ? "rejected" : "kept");
+  const turned = face.status === "kept" ? "rejected" : "kept";
+  decide(face, turned === byRules(face) ? null : turned);
 }
 
-function undo() {
-  const taken = faces.undo();
-  if (!taken) return say("nothing to undo");
-  store(taken.face, taken.stored);
-  const place = places.get(taken.face);
-  if (place !== undefined) go(place);
-  return say(`face ${taken.face.id}: ${verdictOf(taken.face)}, as before`);
+async function decideMany(some, verdict, asks = false) {
+  const open = faces.open(some, verdict);
+  if (!open.length) return say("that changes nothing");
+  const what = doing(verdict, counted(open.length));
+  if ((asks || open.length > ASKED_FROM)
+    && !await ask($("ask"), `${what}? One undo takes all of it back.`, what)) return undefined;
+  return store(new Map(open.map((face) => [face, verdict])),
+    `${counted(open.length)}: ${verdict ?? "back to the rules"}`);
 }
 
-/** Decide on the current face, unless it is out of sight. */
+async function undo() {
+  if (!faces.steps && !faces.storing) return say("nothing to undo");
+  const taken = await stored(faces.undo());
+  if (!taken) return undefined;
+  if (!taken.length) return say("nothing to undo");
+  const place = places.get(taken[0]);
+  if (place !== undefined && !selection.size) go(place);
+  return say(taken.length > 1 ? `${counted(taken.length)}: as before`
+    : `face ${taken[0].id}: ${verdictOf(taken[0])}, as before`);
+}
+
+/** Decide on the selection, or on the current face unless it is out of sight. */
 function decideHere(verdict, goesOn) {
   const face = order[current];
-  if (!face) return;
+  if (!face) return undefined;
+  if (selection.size && !view.isOpen) return decideMany([...selection.faces], verdict);
   if (!view.isOpen && !wall.sees(current)) {
     go(current);
-    say("this is the current face: press again");
-    return;
+    return say("this is the current face: press again");
   }
   decide(face, verdict);
   if (goesOn) go(current + 1);
+  return undefined;
 }
 
+/** Go to a face, whatever is shown. */
+function visit(face) {
+  if (!places.has(face)) {
+    choose({ show: "all", reason: "" }, { step: true });
+    say("shown among all faces; the browser's way back leads to where you were");
+  }
+  go(places.get(face));
+}
+
+// selecting
+
+function pressed(event, index) {
+  if (event.shiftKey) select(index);
+  else if (event.ctrlKey || event.metaKey) {
+    selection.turn(order[index]);
+    go(index, false);
+    mark();
+  } else if (selection.size) {
+    unselect();
+    go(index, false);
+  } else {
+    go(index, false);
+    turnOver(order[index]);
+  }
+}
+
+function select(index) {
+  const to = Math.max(0, Math.min(order.length - 1, index));
+  selection.reach(order, current, to);
+  go(to);
+  mark();
+}
+
+/** Show which faces are selected. */
+function mark() {
+  wall.eachTile((item, at) => label(item, order[at], selection.has(order[at])));
+  tell();
+}
+
+function unselect() {
+  if (!selection.size) return;
+  selection.clear();
+  mark();
+}
+
+function selectAll() {
+  if (!order.length || loading) return;
+  selection.clear();
+  selection.reach(order, 0, order.length - 1);
+  mark();
+}
+
+const many = new ManyBar(document.querySelector(".act"), { decide: decideMany, clear: unselect });
+
+/** A button of the large view; pressed again, it takes its decision back. */
+const pressing = (verdict) => () => {
+  const face = order[current];
+  decide(face, face.review === verdict ? null : verdict);
+};
 const view = new View($("view"), {
-  keep: () => decideHere("kept"),
-  reject: () => decideHere("rejected"),
+  keep: pressing("kept"),
+  reject: pressing("rejected"),
+  rules: () => decideHere(null),
+  undo,
   previous: () => go(current - 1),
   next: () => go(current + 1),
-  alike: (face) => faces.alike(face),
-  origin: (face) => faces.origin(face),
+  faces,
+  visit,
   failed,
 });
 $("view").addEventListener("close", () => go(current));
@@ -198,68 +255,35 @@ $("view").addEventListener("close", () => go(current));
 // keys and controls
 
 const KEYS = {
-  ArrowLeft: () => go(current - 1),
-  ArrowRight: () => go(current + 1),
-  ArrowUp: () => go(wall.vertical(current, -1)),
-  ArrowDown: () => go(wall.vertical(current, 1)),
-  PageUp: () => go(current - wall.page * wall.columns),
-  PageDown: () => go(current + wall.page * wall.columns),
-  Home: () => go(0),
-  End: () => go(order.length - 1),
   k: (event) => decideHere("kept", event.shiftKey),
   r: (event) => decideHere("rejected", event.shiftKey),
+  b: (event) => decideHere(null, event.shiftKey),
   u: undo,
   "?": () => $("help").showModal(),
   " ": () => enlarge(),
   Enter: () => enlarge(),
+  Escape: unselect,
 };
+
+function move(key, reaches) {
+  if (!order.length) return;
+  const place = MOVES[key](current, wall, order.length);
+  if (reaches && !view.isOpen) select(place);
+  else {
+    if (!view.isOpen) unselect();
+    go(place);
+  }
+}
 
 function enlarge() {
   if (view.isOpen) $("view").close();
   else if (order[current]) view.open(order[current]);
 }
 
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || $("help").open) return;
-  const at = event.target;
-  const presses = event.key === " " || event.key === "Enter";
-  if (at.closest("select, a") || (presses && at.closest("button:not(.face)"))) return;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (!Object.hasOwn(KEYS, key)) return;
-  event.preventDefault();
-  if (!(event.repeat && "kru ".includes(key))) KEYS[key](event);
-});
-document.addEventListener("keyup", (event) => {  // a button is clicked when the space bar comes up
-  if (event.key === " " && event.target.closest(".face")) event.preventDefault();
-});
-
-for (const [value, label] of Object.entries(TABS)) {
-  const button = element("button", "", document.querySelector(".tabs"));
-  Object.assign(button, { type: "button", value });
-  button.append(`${label} `);
-  element("b", "", button);
-  button.addEventListener("click", () => choose({ show: value, reason: "" }));
-}
-$("sort").append(new Option("as found", "id"));
-for (const [name, { label }] of Object.entries(MEASURES)) $("sort").append(new Option(label, name));
-$("sort").addEventListener("change", (event) => choose({ sort: event.target.value }));
-$("direction").addEventListener("click", () => choose({ descending: !choice.descending }));
-$("reason").addEventListener("change", (event) => {
-  const reason = event.target.value;
-  choose(reason && choice.show === "kept" ? { reason, show: "all" } : { reason });
-});
-$("group").addEventListener("change", (event) => {
-  const group = event.target.value;  // of duplicates one at most is kept
-  choose(group === "cluster" && choice.show === "kept" ? { group, show: "all" } : { group });
-});
-$("undo").addEventListener("click", undo);
-$("help-button").addEventListener("click", () => $("help").showModal());
-$("trouble").querySelector("button").addEventListener("click", () => { $("trouble").hidden = true; });
-$("panel-button").addEventListener("click", () => {
-  const open = $("panel").classList.toggle("open");
-  $("panel-button").setAttribute("aria-expanded", open);
-});
-
+const isAsked = () => $("help").open || $("ask").open;
+listen({ keys: KEYS, move, selectAll, isLarge: () => view.isOpen, isAsked });
+const controls = new Controls({ choose, undo, help: () => $("help").showModal() });
+window.addEventListener("hashchange", () => choose(read(location.hash)));
 window.addEventListener("beforeunload", (event) => {
   if (faces.storing) event.preventDefault();  // the browser asks first
 });
@@ -267,9 +291,9 @@ window.addEventListener("beforeunload", (event) => {
 let known = 0;
 faces.load((total) => {
   const complete = faces.all.length >= total;
+  loading = complete ? null : `${number(faces.all.length)} of ${number(total)} faces have come…`;
   grow(known, complete);
   known = faces.all.length;
-  if (!complete) say(`${known.toLocaleString("en")} of ${total.toLocaleString("en")} faces`);
   $("wall").setAttribute("aria-busy", !complete);
   if (complete && document.activeElement === document.body) go(current, false);
 }).catch(failed);

@@ -1,13 +1,8 @@
-// One face, large, with all that is known of it.
+// One face, large, with the picture that it was found in and all that is known of it.
 
-import { MEASURES, shown, words } from "./faces.js";
+import { MEASURES, byRules, button, element, shown, verdictOf, words } from "./words.js";
 
-/** What became of a face, in words. */
-export function verdictOf(face) {
-  const said = face.status === "kept" ? "kept" : "rejected";
-  if (face.review) return `${said} by hand`;
-  return face.reason ? `${said}: ${words(face.reason)}` : said;
-}
+const WHOLE = 1024;  // longest side of a picture, as the server reduces it
 
 /** An address that a browser can follow, or null. */
 function parsed(address) {
@@ -23,41 +18,59 @@ function parsed(address) {
 function link(text, address) {
   const url = parsed(address);
   if (!url) return text;
-  const anchor = document.createElement("a");
+  const anchor = element("a", "", null, text);
   Object.assign(anchor, { href: url.href, rel: "noopener noreferrer", target: "_blank" });
-  anchor.textContent = text;
   return anchor;
 }
 
+const hostOf = (address) => address && link(parsed(address)?.hostname ?? address, address);
+
 /** Pairs of a name and a text or a link. */
-function facts(face, alike, origin) {
-  const rules = face.auto_reason
-    ? `reject: ${words(face.auto_reason)}${face.auto_detail ? ` (${face.auto_detail})` : ""}`
-    : "keep";
-  const pairs = [["rules", rules]];
+function facts(face, alike, original, image) {
+  const detail = original ? ` of face ${original.id}` : face.auto_detail ? ` (${face.auto_detail})` : "";
+  const why = face.auto_reason && words(face.auto_reason) + detail;
+  const rules = [face.sha256 ? byRules(face) : "not cut", why].filter(Boolean).join(": ");
+  const pairs = [["by the rules", rules]];
   for (const [name, { label }] of Object.entries(MEASURES)) pairs.push([label, shown(face, name)]);
-  pairs.push(["duplicates", face.cluster ? `one of ${alike}` : null], ["split", face.split]);
-  if (!origin) return pairs;
-  const page = origin.page_url;
+  pairs.push(["duplicates", alike ? `one of ${alike} alike` : null], ["split", face.split]);
+  if (!image) return pairs;
   pairs.push(
-    ["title", origin.title],
-    ["creator", origin.creator],
-    ["licence", origin.license && link(origin.license, origin.license_url)],
-    ["source", origin.source && `${origin.source}, “${origin.query}”`],
-    ["page", page && link(parsed(page)?.hostname ?? page, page)],
+    ["title", image.title],
+    ["creator", image.creator],
+    ["licence", image.license && link(image.license, image.license_url)],
+    ["source", image.source && `${image.source}, “${image.query}”`],
+    ["page", hostOf(image.page_url)],
+    ["address", hostOf(image.url)],
+    ["picture", image.width ? `${image.width} × ${image.height} px` : null],
+    ["file", image.path],
   );
   return pairs;
 }
 
+/** A picture with words below it; the words alone where it cannot be shown. */
+function figure(kind, src, alt, caption) {
+  const made = element("figure", kind);
+  const frame = element("div", "frame", made);
+  const image = element("img", "", frame);
+  image.alt = alt;
+  image.addEventListener("error", () => frame.replaceChildren("the file is gone, or no picture"));
+  image.src = src;
+  element("figcaption", "", made, caption);
+  return made;
+}
+
 export class View {
-  /** @param does functions keep, reject, previous, next; alike(face) => count;
-   *  origin(face) => promise; failed(error). */
+  /** @param does functions keep, reject, rules, undo, previous, next, visit(face), failed(error),
+   *  and `faces`. */
   constructor(dialog, does) {
     Object.assign(this, { dialog, does, face: null });
     dialog.addEventListener("click", (event) => {
       const name = event.target.closest("[data-does]")?.dataset.does;
       if (name === "close" || event.target === dialog) dialog.close();
-      else if (name) does[name]();
+      else if (name) {
+        does[name]();
+        if (event.detail) dialog.focus();  // a pointer's click: keys go on as they were
+      }
     });
   }
 
@@ -74,41 +87,74 @@ export class View {
 
   show(face) {
     if (face !== this.face) {
-      this.face = face;
-      this.picture();
-      this.origin = null;
-      this.does.origin(face).then((origin) => {
-        if (this.face === face) { this.origin = origin; this.fill(); }
+      Object.assign(this, { face, image: null });
+      this.pictures();
+      this.does.faces.image(face).then((image) => {
+        if (this.face !== face) return;
+        this.image = image;
+        if (image.width) this.source();
+        this.fill();
       }, this.does.failed);
     }
     this.fill();
   }
 
-  /** In a new element: the old one would show the face before until this one has come. */
-  picture() {
-    const { sha256, id } = this.face;
-    const image = new Image();
-    image.alt = `Face ${id}`;
-    image.addEventListener("error", () => image.replaceWith("the file is gone"));
-    if (sha256) image.src = `/crop/${sha256}.png`;
-    this.dialog.querySelector(".picture").replaceChildren(sha256 ? image : "not cut");
+  /** In new elements: old ones would show the face before until these have come. */
+  pictures() {
+    const { face } = this;
+    const { sha256, id } = face;
+    const box = this.dialog.querySelector(".pictures");
+    box.replaceChildren();
+    if (sha256) box.append(figure("crop", `/crop/${sha256}.png`, `Face ${id}`, `face ${id}`));
+    const original = this.does.faces.original(face);
+    if (original) {
+      const words = `copy of face ${original.id}, ${verdictOf(original)}`;
+      const made = button("", "copied", box, () => this.does.visit(original));
+      made.append(figure("crop", `/crop/${original.sha256}.png`, `Face ${original.id}`, words));
+    }
+    box.classList.toggle("three", Boolean(original));
+    box.classList.toggle("alone", !sha256);
+  }
+
+  /** The whole picture, the face's box drawn in it. */
+  source() {
+    const { face, image } = this;
+    const made = figure("source", `/picture/${face.image_sha256}.jpg`, "The picture that it was found in",
+      face.sha256 ? "found here" : `found here, not cut: ${words(face.reason ?? "")}`);
+    const scale = Math.min(1, WHOLE / Math.max(image.width, image.height));
+    const picture = made.querySelector("img");
+    picture.width = Math.round(image.width * scale);  // its place is kept until it has come
+    picture.height = Math.round(image.height * scale);
+    if (face.box) {
+      const [left, top, right, bottom] = face.box;
+      const { style } = element("div", "box", picture.parentElement);
+      style.left = `${100 * left / image.width}%`;
+      style.top = `${100 * top / image.height}%`;
+      style.width = `${100 * (right - left) / image.width}%`;
+      style.height = `${100 * (bottom - top) / image.height}%`;
+    }
+    this.dialog.querySelector(".pictures").append(made);
   }
 
   fill() {
-    const { face } = this;
+    const { face, does } = this;
     const verdict = this.dialog.querySelector(".verdict");
     verdict.textContent = verdictOf(face);
     verdict.classList.toggle("rejected", face.status === "rejected");
-    const small = document.createElement("small");
-    small.textContent = face.sha256 ? `face ${face.id}` : `face ${face.id}, not cut`;
-    verdict.append(small);
-    this.dialog.querySelector("[data-does=keep]").disabled = !face.sha256;
-    const parts = facts(face, this.does.alike(face), this.origin).filter(([, value]) => value !== null && value !== undefined);
+    element("small", "", verdict, `face ${face.id}`);
+    for (const [name, pressed] of [["keep", "kept"], ["reject", "rejected"]]) {
+      const one = this.dialog.querySelector(`[data-does=${name}]`);
+      one.setAttribute("aria-pressed", face.review === pressed);
+      if (name === "keep") one.disabled = !face.sha256;
+    }
+    this.dialog.querySelector("[data-does=rules]").disabled = !face.review;
+    this.dialog.querySelector("[data-does=undo]").disabled = !does.faces.steps;
+    const alike = does.faces.alike(face).length;
+    const parts = facts(face, alike, does.faces.original(face), this.image).filter(([, value]) => value !== null && value !== undefined);
     this.dialog.querySelector("dl").replaceChildren(...parts.flatMap(([name, value]) => {
-      const term = document.createElement("dt"), fact = document.createElement("dd");
-      term.textContent = name;
+      const fact = document.createElement("dd");
       fact.append(value);
-      return [term, fact];
+      return [element("dt", "", null, name), fact];
     }));
   }
 }

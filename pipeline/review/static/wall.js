@@ -1,16 +1,16 @@
 // A wall of tiles of which only those near the window are in the page.
 
-const GAP = 10, SIDE = 16, CAPTION = 22, HEADING = 44;
+const GAP = 10, SIDE = 16, CAPTION = 22, HEADING = 54, HEADING_NARROW = 130;
 const TILE = 128, TILE_NARROW = 100, NARROW = 600;
 
 /** Where everything lies: rows of tiles and headings, from the top to the bottom. */
-function rowsOf(groups, columns, step) {
+function rowsOf(groups, columns, step, heading) {
   const rows = [];
   let top = GAP, index = 0;
   for (const group of groups) {
-    if (group.title) {
-      rows.push({ top, height: HEADING, title: group.title, note: group.note });
-      top += HEADING;
+    if (group.members) {
+      rows.push({ top, height: heading, group });
+      top += heading;
     }
     for (let at = 0; at < group.count; at += columns) {
       const count = Math.min(columns, group.count - at);
@@ -27,9 +27,10 @@ export class Wall {
    * @param scroller the element that scrolls.
    * @param list the list inside it.
    * @param make (index) => element of a tile.
+   * @param headed (group) => element of its heading, for groups that have `members`.
    */
-  constructor(scroller, list, make) {
-    Object.assign(this, { scroller, list, make, groups: [], count: 0, rows: [], shown: new Map() });
+  constructor(scroller, list, make, headed) {
+    Object.assign(this, { scroller, list, make, headed, groups: [], count: 0, rows: [], shown: new Map() });
     let waiting = false;
     const soon = (then) => () => {
       if (waiting) return;
@@ -40,7 +41,7 @@ export class Wall {
     new ResizeObserver(() => this.place()).observe(scroller);
   }
 
-  /** Show other tiles: groups of {count, title, note}, whose indices run on. */
+  /** Show other tiles: groups of {count, members}, whose indices run on. */
   show(groups) {
     this.groups = groups;
     this.count = groups.reduce((sum, group) => sum + group.count, 0);
@@ -61,7 +62,8 @@ export class Wall {
     const size = Math.min(1.3 * wish, Math.floor((width - GAP * (columns - 1)) / columns));
     const anchor = this.rows.length && columns !== this.columns ? this.firstVisible() : null;
     Object.assign(this, { columns, size, step: size + CAPTION + GAP });
-    Object.assign(this, rowsOf(this.groups, columns, this.step));
+    const heading = width < NARROW ? HEADING_NARROW : HEADING;
+    Object.assign(this, rowsOf(this.groups, columns, this.step, heading));
     this.list.style.height = `${this.height + GAP}px`;
     this.clear();
     if (anchor !== null && anchor < this.count) this.reveal(anchor, true);
@@ -83,15 +85,15 @@ export class Wall {
     while (low < high) {
       const middle = (low + high + 1) >> 1;
       let first = middle;
-      while (this.rows[first].title) first += 1;
+      while (this.rows[first].group) first += 1;
       if (this.rows[first].first <= index) low = middle; else high = middle - 1;
     }
-    return this.rows[low].title ? low + 1 : low;
+    return this.rows[low].group ? low + 1 : low;
   }
 
   firstVisible() {
     for (let at = this.rowAt(this.scroller.scrollTop); at < this.rows.length; at += 1)
-      if (!this.rows[at].title) return this.rows[at].first;
+      if (!this.rows[at].group) return this.rows[at].first;
     return 0;
   }
 
@@ -104,7 +106,7 @@ export class Wall {
     const wanted = new Map();
     for (let at = from; at <= to; at += 1) {
       const row = this.rows[at];
-      if (row.title) wanted.set(`heading ${at}`, () => this.heading(row));
+      if (row.group) wanted.set(`heading ${at}`, () => this.heading(row));
       else for (let n = 0; n < row.count; n += 1) wanted.set(row.first + n, () => this.tile(row, n));
     }
     for (const [key, element] of this.shown)
@@ -138,14 +140,34 @@ export class Wall {
   }
 
   heading(row) {
-    const element = document.createElement("li");
-    const title = document.createElement("b");
-    title.textContent = row.title;
-    element.append(title, ` ${row.note}`);
-    element.className = "group";
+    const element = this.headed(row.group);
     element.style.top = `${row.top}px`;
     element.style.height = `${row.height}px`;
     return element;
+  }
+
+  /** Build all that is shown anew. */
+  renew() {
+    const focused = [...this.shown].find(([, one]) => one.contains(document.activeElement));
+    const place = focused && [...focused[1].querySelectorAll("button")].indexOf(document.activeElement);
+    this.clear();
+    this.draw();
+    if (focused) this.shown.get(focused[0])?.querySelectorAll("button")[place]?.focus({ preventScroll: true });
+  }
+
+  renewHeadings() {
+    for (const [key, old] of this.shown) if (typeof key === "string") {
+      const element = this.heading(this.rows[Number(key.split(" ")[1])]);
+      const place = [...old.children].indexOf(document.activeElement);
+      old.replaceWith(element);
+      this.shown.set(key, element);
+      element.children[place]?.focus({ preventScroll: true });
+    }
+  }
+
+  /** `act(element, index)` for all shown tiles. */
+  eachTile(act) {
+    for (const [key, element] of this.shown) if (typeof key === "number") act(element, key);
   }
 
   /** Build a shown tile anew. */
@@ -174,7 +196,7 @@ export class Wall {
     const at = this.rowOf(index);
     const column = index - this.rows[at].first;
     let next = at + direction;
-    while (this.rows[next]?.title) next += direction;
+    while (this.rows[next]?.group) next += direction;
     const row = this.rows[next];
     return row ? row.first + Math.min(column, row.count - 1) : index;
   }

@@ -109,7 +109,7 @@ def test_a_record_has_a_field_for_every_column_of_the_table(tmp_path):
 def test_an_images_own_hash_is_recorded_with_its_faces(catalog):
     catalog.record_faces("a", [face()], KEPT, "c", phash="ff00" * 4)
     catalog.record_faces("b", [], Outcome(Status.REJECTED, Reason.DECODE_FAILED), "c")
-    assert catalog.hashed_images() == {"a": HashedImage("ff00" * 4, 4, 3)}
+    assert catalog.hashed_images() == {"a": HashedImage("ff00" * 4, 4, 3, 99)}
 
 
 def test_faces_can_be_read_without_their_landmarks(catalog):

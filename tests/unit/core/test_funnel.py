@@ -4,6 +4,7 @@ from facegan.core.catalog import Catalog
 from facegan.core.files import Workspace
 from facegan.core.funnel import funnel, is_stale
 from facegan.core.records import FaceRecord, ImageRecord, Outcome, SearchResult, Status
+from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, selection_hash, write_shards
 
 KEPT = Outcome(Status.KEPT)
@@ -57,6 +58,44 @@ def test_images_without_faces_are_cropped(workspace):
         catalog.add_results([SearchResult("u", "q", "bing", 0)])
         catalog.record_fetch("u", KEPT, "s", ImageRecord("a", "images/a.jpg", 4, 3, 9, "jpeg"))
     assert funnel(workspace).next_step == "facegan crop"
+
+
+def test_a_crop_that_was_stopped_goes_on_with_its_own_settings(workspace):
+    cropped(workspace, "c")
+    words = ("crop", "--size", "96", "--model", "my models/yunet.onnx")
+    with Catalog(workspace.catalog) as catalog:
+        call = catalog.begin_crop({}, words, "yunet", "c")
+    line = "facegan crop --size 96 --model 'my models/yunet.onnx'"
+    assert (funnel(workspace).unfinished, funnel(workspace).next_step) == (line, line)
+    with Catalog(workspace.catalog) as catalog:
+        catalog.end_crop(call)
+    assert (funnel(workspace).unfinished, funnel(workspace).next_step) == (None, "facegan shard")
+
+
+def test_where_all_faces_were_rejected_a_person_looks_at_them(workspace):
+    cropped(workspace, "c")
+    with Catalog(workspace.catalog) as catalog:
+        catalog.review_face(catalog.faces()[0].id, Status.REJECTED)
+    assert funnel(workspace).next_step == "facegan review"
+    packed(workspace, "folder")
+    assert funnel(workspace).next_step == "facegan train"
+
+
+def test_where_no_image_shows_a_face_others_are_gathered(workspace):
+    cropped(workspace)
+    assert funnel(workspace).next_step == 'facegan scrape "artist"'
+
+
+def test_what_is_packed_is_told_with_what_is_held_out_and_whose_it_is(workspace):
+    entries = [Entry("c", b"png", {}), Entry("d", b"other", {}, HELD_OUT)]
+    settings = {"source": "folder", "folder": "mix/faces"}
+    write_shards(workspace.shards, entries, image_size=64, config=settings)
+    for _ in range(2):
+        state = funnel(workspace)
+        assert (state.shards, state.held_out, state.folder) == (2, 1, "mix/faces")
+        Catalog(workspace.catalog).close()
+    packed(workspace, "catalog")
+    assert (funnel(workspace).held_out, funnel(workspace).folder) == (0, None)
 
 
 @pytest.mark.parametrize("reason", ["forgotten", "opted_out"])

@@ -132,14 +132,14 @@ def eyes_of(left, right, down):
 
 
 def test_every_face_is_cut_that_is_large_enough(tmp_path, monkeypatch):
-    boxes = [Box(0, 0, 90, 90), Box(0, 0, 80, 80), Box(0, 0, 30, 30)]
+    boxes = [Box(0, 0, 90, 90), Box(0, 0, 80, 80), Box(0, 0, 30, 30), Box(0, 0, 30, 19)]
     faces_at(monkeypatch, *(Face(box, 1.0) for box in boxes))
-    for which in ("largest", "all"):
-        cut_ = crop_image(task_of(tmp_path, ramp(100, 100), size=32, faces=which)).faces
-        assert [face.reason for face in cut_] == [None, None, Reason.TOO_SMALL]
-        assert [face.png is not None for face in cut_] == [True, True, False]
-        assert cut_[2].detail == "30 px, at least 50"
-        assert cut_[2].quality is None
+    for settings in ({"faces": "largest"}, {"faces": "all"}, {"min_face_px": 900}):
+        cut_ = crop_image(task_of(tmp_path, ramp(100, 100), size=32, **settings)).faces
+        assert [face.reason for face in cut_] == [None, None, None, Reason.TOO_SMALL]
+        assert [face.png is not None for face in cut_] == [True, True, True, False]
+        assert cut_[3].detail == "19 px, at least 20"
+        assert cut_[3].quality is None
 
 
 def test_a_face_that_would_be_enlarged_too_much_is_too_small(tmp_path, monkeypatch):

@@ -48,6 +48,9 @@ def test_hash_ignores_what_decides_nothing():
     assert CropConfig(workers=7).config_hash("haar", None) == base
     assert CropConfig(score_threshold=0.9).config_hash("haar", None) == base
     assert CropConfig(faces="all", max_yaw=10, duplicates=2).config_hash("haar", None) == base
+    assert CropConfig(min_face_px=400).config_hash("haar", None) == base
+    yunet = CropConfig().config_hash("yunet", "a")
+    assert CropConfig(min_face_px=30).config_hash("yunet", "a") == yunet
     for other in (
         CropConfig(size=64),
         CropConfig(margin=0.3),
@@ -80,8 +83,8 @@ def test_huge_numbers_are_refused_in_words():
 
 
 def test_hashes_stay_so_that_what_was_decided_stays_decided():
-    assert CropConfig().config_hash("haar", None) == "f52831ab0d03a6fd"
-    assert CropConfig().config_hash("yunet", "ab") == "5082e787c8be17ea"
+    assert CropConfig().config_hash("haar", None) == "9b2e78bf1591c3db"
+    assert CropConfig().config_hash("yunet", "ab") == "5bd994d40e4baf24"
 
 
 def test_json_gives_the_same_config_back():

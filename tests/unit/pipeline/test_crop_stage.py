@@ -20,7 +20,7 @@ from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import encode_png
 from pipeline.pack import pack
 from pipeline.portraits import portraits
-from tests.crop_helpers import as_jpeg, fill, rows_of
+from tests.crop_helpers import Unused, as_jpeg, faces_of, fill, rows_of
 from tests.unit.pipeline.test_images import giant_png
 
 CONFIG = CropConfig(detector="haar", size=64)
@@ -284,27 +284,7 @@ def test_faces_that_no_call_has_judged_yet_are_not_packed(tmp_path, monkeypatch)
         patch.setattr(crop_stage, "select", killed)
         with pytest.raises(KeyboardInterrupt):
             run(workspace)
-    with pytest.raises(WorkspaceError, match="no kept faces"):
+    with pytest.raises(WorkspaceError, match="faces in"):
         pack(workspace, ShardConfig())
     report = run(workspace, executor=Unused())
     assert report.shards.count == 5
-
-
-def test_where_every_face_is_rejected_the_error_tells_why(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:2])
-    with pytest.raises(NothingProducedError, match="none of 2 faces is kept: 2 blurred") as caught:
-        run(workspace, replace(CONFIG, min_sharpness=9))
-    assert "facegan review" in caught.value.hint
-
-
-def faces_of(workspace, status=Status.KEPT):
-    with Catalog(workspace.catalog) as catalog:
-        return catalog.faces(status)
-
-
-class Unused:
-    """An executor that nothing is given to."""
-
-    def run(self, _work, items):
-        assert list(items) == []
-        yield from ()

@@ -144,7 +144,15 @@ def test_haar_keeps_to_the_least_size():
     image = next(portraits(1, seed=13, size_px=256)).image
     (face,) = detector("haar")(image)
     assert face.score == 1.0
-    assert detector("haar", min_face_px=int(face.box.width * 1.5))(image) == []
+    small = cv2.resize(image, (72, 72), interpolation=cv2.INTER_AREA)
+    assert face.box.width * 72 / 256 < 50
+    assert detector("haar")(small) == []
+    assert len(detector("haar", min_face_px=30)(small)) == 1
+
+
+def test_the_gate_of_size_changes_nothing_for_haar_above_its_own_least_size():
+    image = next(portraits(1, seed=13, size_px=256)).image
+    assert detector("haar", min_face_px=900)(image) == detector("haar")(image) != []
 
 
 @pytest.mark.parametrize("name", ["haar", pytest.param("yunet", marks=needs_model)])

@@ -215,12 +215,14 @@ def test_a_crop_of_nothing_but_taken_out_pictures_says_so(workspace):
 
 
 def test_shards_are_packed_with_the_settings_that_they_had(workspace):
-    pack(workspace, ShardConfig(max_bytes=2**20 + 512))
+    with Catalog(workspace.catalog) as catalog:
+        catalog._db.all("UPDATE images SET phash = NULL")  # else to be compared
+    pack(workspace, ShardConfig(max_bytes=2**20 + 512, hold_out=0.5))
     before = open_index(workspace.shards)
     forget(hash_of(1), workspace)
     after = open_index(workspace.shards)
     assert after.image_size == before.image_size
-    assert after.config["max_bytes"] == 2**20 + 512
+    assert (after.config["max_bytes"], after.config["hold_out"]) == (2**20 + 512, 0.5)
 
 
 def test_shards_that_hold_none_of_it_are_left_alone(workspace):

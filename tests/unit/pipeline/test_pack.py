@@ -1,11 +1,13 @@
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ConfigError, ShardError, WorkspaceError
+from facegan.core.face_tables import judged
 from facegan.core.files import Workspace
-from facegan.core.records import Status
+from facegan.core.records import Reason, Status
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import open_index, read_members, selection_hash
 from pipeline.config import CropConfig, ShardConfig
@@ -80,6 +82,10 @@ def test_another_size_than_the_crops_is_refused(workspace):
     with pytest.raises(ShardError, match="the crops are 32 px, --size is 64") as caught:
         pack(workspace, ShardConfig(size=64))
     assert caught.value.hint == "facegan crop --size 64"
+    crop(CropConfig(detector="haar", size=64), workspace, executor=Serial())
+    with pytest.raises(ShardError, match="`facegan train --size 32` takes") as caught:
+        pack(workspace, ShardConfig(size=32))
+    assert caught.value.hint == "facegan train --size 32"
 
 
 def test_mixed_sizes_are_refused(workspace):
@@ -90,8 +96,9 @@ def test_mixed_sizes_are_refused(workspace):
         executor=Serial(),
         should_stop=lambda: next(calls),
     )
-    with pytest.raises(ShardError, match=r"different sizes \(32, 64 px\)"):
+    with pytest.raises(ShardError, match=r"different sizes \(32, 64 px\)") as caught:
         pack(workspace, ShardConfig())
+    assert caught.value.hint == "facegan crop --size 64 --detector haar"
 
 
 def test_without_faces_the_error_names_the_command(tmp_path):
@@ -101,21 +108,36 @@ def test_without_faces_the_error_names_the_command(tmp_path):
         assert caught.value.hint == "facegan crop"
 
 
+def test_where_all_faces_were_rejected_the_error_leads_to_the_review_and_tells_the_reasons(
+    workspace,
+):
+    with Catalog(workspace.catalog) as catalog:
+        blurred = {"auto_reason": Reason.BLURRED}
+        catalog.update_faces([judged(replace(face, **blurred)) for face in catalog.faces()])
+    with pytest.raises(WorkspaceError, match=r"none of 4 faces in .* is kept: 4 blurred") as caught:
+        pack(workspace, ShardConfig())
+    assert caught.value.hint == "facegan review"
+
+
 def test_settings_are_checked(workspace):
     with pytest.raises(ConfigError, match="--size"):
         pack(workspace, ShardConfig(size=7))
 
 
-def test_the_split_stays_as_it_was_decided_unless_a_share_is_given(workspace):
-    assert pack(workspace, ShardConfig()).split(HELD_OUT) == ()
+def test_a_share_to_hold_out_is_of_this_packing_and_the_next_one_is_as_cropped(workspace):
+    cropped = pack(workspace, ShardConfig())
+    assert cropped.split(HELD_OUT) == ()
     half = pack(workspace, ShardConfig(hold_out=0.5))
-    held_out = {member.sha256 for member in half.split(HELD_OUT)}
-    assert 0 < len(held_out) < 4
-    with Catalog(workspace.catalog) as catalog:
-        assert {face.sha256 for face in catalog.faces() if face.split == HELD_OUT} == held_out
-    assert pack(workspace, ShardConfig()) == half
+    assert 0 < len(half.split(HELD_OUT)) < 4
     assert open_index(workspace.shards) == half
-    assert half.selection == pack(workspace, ShardConfig(hold_out=0.0)).selection
+    assert pack(workspace, ShardConfig(hold_out=0.5)) == half
+    assert half.selection == cropped.selection
+    assert pack(workspace, ShardConfig()) == cropped
+    with Catalog(workspace.catalog) as catalog:
+        catalog.update_faces([replace(face, split=HELD_OUT) for face in catalog.faces()[:2]])
+    assert len(pack(workspace, ShardConfig()).split(HELD_OUT)) == 2
+    assert pack(workspace, ShardConfig(hold_out=0.0)).split(HELD_OUT) == ()
+    assert len(pack(workspace, ShardConfig()).split(HELD_OUT)) == 2
 
 
 def test_a_decision_by_hand_changes_what_is_packed(workspace):

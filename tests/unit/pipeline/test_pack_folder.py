@@ -2,12 +2,14 @@ import itertools
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Note
+from facegan.core.funnel import packed_folder
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import open_index, read_facts, read_members
 from pipeline.config import ShardConfig
@@ -76,6 +78,15 @@ def test_nothing_is_rewritten_while_the_folder_is_the_same(folder, tmp_path):
     assert (shards / "index.json").stat().st_mtime_ns == before
     (folder / "new.png").write_bytes(encode_png(picture(9)))
     assert pack_folder(folder, shards, CONFIG, executor=Serial()).index.count == 4
+
+
+def test_the_index_names_the_folder_but_not_where_it_lies(folder, tmp_path, monkeypatch):
+    shards = tmp_path / "shards"
+    monkeypatch.chdir(tmp_path)
+    assert packed_folder(pack_folder(folder, shards, CONFIG, executor=Serial()).index) == "mine"
+    report = pack_folder(Path("mine/more"), shards, CONFIG, executor=Serial())
+    assert packed_folder(report.index) == "mine/more"
+    assert str(tmp_path) not in (shards / "index.json").read_text()
 
 
 def test_the_middle_square_is_cut():

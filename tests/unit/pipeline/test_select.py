@@ -9,11 +9,11 @@ from facegan.core.records import Box, FaceRecord, Reason, Status
 from facegan.core.shard_index import HELD_OUT, TRAIN
 from pipeline.config import CropConfig
 from pipeline.dedup import DIGITS, as_words, mirror
-from pipeline.select import GATES, figure, select, split_anew
+from pipeline.select import select, split_anew
 
 ALL = CropConfig(
-    faces="all", min_score=0, min_sharpness=0, min_exposure=0, max_exposure=1, max_yaw=90,
-    max_roll=180, max_padding=1,
+    faces="all", min_face_px=20, min_score=0, min_sharpness=0, min_exposure=0, max_exposure=1,
+    max_yaw=90, max_roll=180, max_padding=1,
 )  # fmt: skip
 BOX = Box(10, 20, 110, 120)
 
@@ -69,68 +69,6 @@ def reasons(faces, config=ALL, **more):
     return [one.reason for one in judged(faces, config, **more)]
 
 
-# thresholds
-
-
-@pytest.mark.parametrize(
-    ("setting", "value", "reason", "detail"),
-    [
-        ({"min_score": 0.95}, {}, Reason.LOW_SCORE, "score 0.9, at least 0.95"),
-        ({"min_sharpness": 0.31}, {}, Reason.BLURRED, "sharpness 0.3, at least 0.31"),
-        ({"min_exposure": 0.6}, {}, Reason.TOO_DARK, "exposure 0.5, at least 0.6"),
-        ({"max_exposure": 0.4}, {}, Reason.TOO_BRIGHT, "exposure 0.5, at most 0.4"),
-        ({"max_yaw": 9.5}, {}, Reason.TURNED_AWAY, "turned 10, at most 9.5"),
-        ({"max_roll": 14}, {}, Reason.TILTED, "tilted 15, at most 14"),
-        ({"max_roll": 14}, {"roll": -15.0}, Reason.TILTED, "tilted 15, at most 14"),
-        ({"max_padding": 0.01}, {}, Reason.PADDED, "padding 0.05, at most 0.01"),
-    ],
-)
-def test_each_threshold_rejects_with_its_value(setting, value, reason, detail):
-    config = replace(ALL, **setting)
-    (rejected,) = judged([face("a", **value)], config)
-    assert (rejected.status, rejected.reason, rejected.detail) == (
-        Status.REJECTED,
-        reason,
-        detail,
-    )
-    assert (rejected.auto_reason, rejected.auto_detail) == (reason, detail)
-    (kept,) = judged([face("a", **value)])
-    assert (kept.status, kept.reason, kept.auto_reason) == (Status.KEPT, None, None)
-
-
-def test_a_value_at_the_threshold_passes_and_one_that_was_not_measured_too():
-    config = replace(
-        ALL, min_score=0.9, min_sharpness=0.3, min_exposure=0.5, max_exposure=0.5, max_yaw=10,
-        max_roll=15, max_padding=0.05,
-    )  # fmt: skip
-    unknown = dict.fromkeys(("score", "sharpness", "exposure", "yaw", "roll", "padding"))
-    assert reasons([face("a"), face("b", **unknown)], config) == [None, None]
-
-
-def test_the_first_threshold_gives_the_reason():
-    worst = face("a", score=0.1, sharpness=0.0, exposure=0.0, yaw=90.0, roll=90.0, padding=0.9)
-    config = replace(
-        ALL, min_score=0.5, min_sharpness=0.2, min_exposure=0.1, max_yaw=40, max_roll=40,
-        max_padding=0.2,
-    )  # fmt: skip
-    better, seen = worst, []
-    for gate in GATES:
-        (reason,) = reasons([better], config)
-        if reason == gate.reason:
-            seen.append(reason)
-            name = {"turned": "yaw", "tilted": "roll"}.get(gate.name, gate.name)
-            better = replace(better, **{name: None})
-    assert seen == [
-        Reason.LOW_SCORE, Reason.BLURRED, Reason.TOO_DARK, Reason.TURNED_AWAY, Reason.TILTED,
-        Reason.PADDED,
-    ]  # fmt: skip
-
-
-def test_a_value_close_to_the_threshold_is_told_in_as_many_digits_as_it_takes():
-    assert figure(0.2999999, 0.3) == "0.2999999"
-    assert figure(12.3456, 20) == "12.3"
-
-
 def test_another_threshold_takes_a_face_back():
     (rejected,) = judged([face("a")], replace(ALL, min_sharpness=0.5))
     assert reasons([rejected]) == [None]
@@ -158,12 +96,12 @@ def test_faces_that_were_taken_out_are_left_alone_and_count_for_nothing(reason):
 
 def test_of_one_image_the_largest_face_that_passes_is_kept():
     blurred = face("a", "i", box=Box(0, 0, 90, 90), sharpness=0.1)
-    large = face("b", "i", box=Box(100, 0, 180, 80))
-    small = face("c", "i", box=Box(200, 0, 260, 60), size_px=60.0)
+    large = face("b", "i", box=Box(100, 0, 200, 130))
+    small = face("c", "i", box=Box(200, 0, 260, 999), size_px=60.0)
     config = replace(ALL, faces="largest", min_sharpness=0.2)
     found = judged([small, large, blurred], config)
     assert [one.reason for one in found] == [Reason.NOT_LARGEST, None, Reason.BLURRED]
-    assert found[0].detail == "60 px, the largest 80"
+    assert found[0].detail == "60 px, the largest 100"
     assert reasons([small, large, blurred]) == [None, None, None]
 
 
@@ -177,6 +115,20 @@ def test_of_copies_the_best_is_kept_and_the_others_name_it():
     assert [one.reason for one in found] == [Reason.DUPLICATE, None, None]
     assert found[0].detail == f"of {best.sha256}"
     assert [one.cluster for one in found] == [best.sha256, best.sha256, None]
+
+
+def test_of_copies_of_about_one_size_and_sharpness_that_of_the_least_compressed_image_is_kept():
+    first = face("a", size_px=99.0, sharpness=0.3)
+    again = face("b", phash=first.phash, size_px=101.0, sharpness=0.31, score=0.99)
+    images = {
+        first.image_sha256: HashedImage(own_phash("one"), 100, 100, 4000),
+        again.image_sha256: HashedImage(own_phash("two"), 100, 100, 1300),
+    }
+    assert reasons([again, first], images=images) == [Reason.DUPLICATE, None]
+    for better in ({"size_px": 140.0}, {"sharpness": 0.42}):
+        copies = [replace(again, **better), first]
+        assert reasons(copies, images=images) == [None, Reason.DUPLICATE]
+    assert reasons([again, first]) == [None, Reason.DUPLICATE]
 
 
 def test_likeness_is_not_handed_on():

@@ -8,8 +8,9 @@ import pytest
 
 import pipeline.review
 from facegan.core.catalog import Catalog
-from facegan.core.records import Reason, SearchResult, Status
-from pipeline.review.app import COLUMNS, HEADER, Gate, create_app, origin_of, row_of
+from facegan.core.records import Box, Reason, SearchResult, Status
+from pipeline.review.answers import COLUMNS, facts_of, row_of
+from pipeline.review.app import HEADER, Gate, create_app
 from pipeline.review.desk import Desk
 from tests.review_helpers import TITLE, face_of
 
@@ -30,10 +31,15 @@ def client(desk):
 
 
 @pytest.fixture
-def writer(workspace):
-    """One that may."""
+def desk_of_writer(workspace):
     with Desk(workspace) as desk:
-        yield browser(desk)
+        yield desk
+
+
+@pytest.fixture
+def writer(desk_of_writer):
+    """One that may."""
+    return browser(desk_of_writer)
 
 
 def browser(desk):
@@ -46,9 +52,9 @@ def ask(client, path, **options):
     return client.get(path, base_url=HERE, **options)
 
 
-def decide(client, body, token=GATE.token):
+def decide(client, body, token=GATE.token, path="/api/review"):
     headers = {HEADER: token} if token else {}
-    return client.post("/api/review", json=body, headers=headers, base_url=HERE)
+    return client.post(path, json=body, headers=headers, base_url=HERE)
 
 
 def rows(client):
@@ -105,9 +111,10 @@ def test_localhost_is_this_machine_too(desk):
 
 
 @pytest.mark.parametrize("token", [None, "", "the-tokem"])
-def test_change_without_the_token_in_its_header_is_refused(client, filled, token):
+@pytest.mark.parametrize("path", ["/api/review", "/api/undo"])
+def test_change_without_the_token_in_its_header_is_refused(client, filled, token, path):
     (first, *_) = rows(client)
-    assert decide(client, {"id": first["id"], "verdict": "rejected"}, token).status_code == 403
+    assert decide(client, {"rejected": [first["id"]]}, token, path).status_code == 403
     with Catalog(filled.catalog) as catalog:
         assert {face.review for face in catalog.faces(None)} == {None}
 
@@ -156,19 +163,32 @@ def test_number_that_is_none_is_told_as_null():
 
 def test_decision_is_in_the_catalog_at_once_and_can_be_taken_back(writer, workspace):
     (first, *_) = rows(writer)
-    answer = decide(writer, {"id": first["id"], "verdict": "rejected"}).get_json()
-    told = dict(zip(answer["columns"], answer["row"], strict=True))
+    answer = decide(writer, {"rejected": [first["id"]]}).get_json()
+    (row,) = answer["rows"]
+    told = dict(zip(answer["columns"], row, strict=True))
     assert (told["status"], told["reason"], told["review"]) == ("rejected", "reviewed", "rejected")
     with Catalog(workspace.catalog) as catalog:
         (face,) = catalog.page_of_faces(reason=Reason.REVIEWED)
         assert (face.id, face.review) == (first["id"], Status.REJECTED)
-        decide(writer, {"id": first["id"], "verdict": None})
+        decide(writer, {"rules": [first["id"]]})
         assert catalog.count_faces(reason=Reason.REVIEWED) == 0
+
+
+def test_many_decisions_are_one_step_that_another_page_can_undo(writer, desk_of_writer):
+    ids = [row["id"] for row in rows(writer)]
+    told = decide(writer, {"kept": ids[:2], "rejected": ids[2:]}).get_json()
+    assert ([row[0] for row in told["rows"]], told["steps"]) == (ids, 1)
+    other = browser(desk_of_writer)
+    assert ask(other, "/api/faces").get_json()["steps"] == 1
+    undone = decide(other, {}, path="/api/undo").get_json()
+    assert ({row[0] for row in undone["rows"]}, undone["steps"]) == (set(ids), 0)
+    assert {row["review"] for row in rows(other)} == {None}
+    assert decide(other, {}, path="/api/undo").get_json()["rows"] == []
 
 
 def test_rejected_face_is_rescued(writer, workspace):
     rejected = next(row for row in rows(writer) if row["reason"] and row["sha256"])
-    decide(writer, {"id": rejected["id"], "verdict": "kept"})
+    decide(writer, {"kept": [rejected["id"]]})
     with Catalog(workspace.catalog) as catalog:
         kept = {face.id: face for face in catalog.faces()}
     assert kept[rejected["id"]].auto_reason == rejected["reason"]
@@ -177,9 +197,10 @@ def test_rejected_face_is_rescued(writer, workspace):
 @pytest.mark.parametrize(
     "body",
     [
-        None, [], 3, "kept", {}, {"id": 1}, {"id": "1", "verdict": "kept"},
-        {"id": True, "verdict": "kept"}, {"id": 1, "verdict": "failed"}, {"id": 1, "verdict": []},
-        {"id": 1, "verdict": 0}, {"id": 1.0, "verdict": "kept"},
+        None, [], 3, "kept", {}, {"kept": []}, {"kept": 1}, {"kept": ["1"]}, {"kept": [True]},
+        {"failed": [1]}, {"kept": [1], "more": []}, {"rules": [1.0]}, {"kept": [[1]]},
+        {"kept": [1], "rejected": [1]}, {"kept": [1, 1]}, {"id": 1, "verdict": "kept"},
+        {"rules": list(range(100_001))},
     ],
 )  # fmt: skip
 def test_decision_that_is_none_is_refused(client, body):
@@ -190,23 +211,34 @@ def test_decision_that_is_none_is_refused(client, body):
 @pytest.mark.parametrize("face_id", [999, 0, -1, 10**30])
 def test_unknown_face_is_told_in_words(client, face_id):
     rows(client)
-    answer = decide(client, {"id": face_id, "verdict": "kept"})
+    answer = decide(client, {"kept": [face_id]})
     assert answer.status_code == 409
     assert f"no face {face_id}" in answer.get_json()["error"]
 
 
-def test_origin_is_text_and_its_addresses_are_http(client):
-    told = [ask(client, f"/api/origin/{row['image_sha256']}").get_json() for row in rows(client)]
+def test_picture_is_told_as_text_and_its_addresses_are_http(client):
+    told = [ask(client, f"/api/image/{row['image_sha256']}").get_json() for row in rows(client)]
     assert {one["title"] for one in told} == {TITLE}
     assert told[0]["page_url"] == "https://example.org/page/0"
     assert told[1]["page_url"] is None  # javascript:
-    assert ask(client, "/api/origin/nothing").get_json() == {}
+    assert told[0]["path"].startswith("images/")
+    assert (told[0]["width"], told[0]["height"]) == (640, 480)
+    assert ask(client, "/api/image/nothing").get_json() == {}
+
+
+def test_size_of_a_face_that_was_not_cut_is_its_boxs():
+    box = Box(10.4, 10, 60, 90)
+    face = replace(face_of(9, "a", "b"), size_px=None, box=box)
+    told = dict(zip(COLUMNS, row_of(face), strict=True))
+    assert (told["size_px"], told["box"]) == (49.6, [10, 10, 60, 90])
+    odd = replace(face, box=replace(box, left=float("inf")))
+    assert dict(zip(COLUMNS, row_of(odd), strict=True))["box"] is None
 
 
 def test_control_characters_of_strangers_do_not_reach_the_page():
     hostile = "a\x00b\u202ec\ud800\nd"
     result = SearchResult("u", "q", "s", 0, title=hostile, license_url="data:text/html,x")
-    told = origin_of(result)
+    told = facts_of(None, result)
     assert (told["title"], told["license_url"]) == ("abc d", None)
 
 

@@ -1,7 +1,5 @@
 """Contact sheets."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
@@ -11,9 +9,10 @@ from facegan.core.catalog import Catalog
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Advanced, Event
 from facegan.core.files import Workspace
-from facegan.core.records import Reason, Status
+from facegan.core.records import Status
 from pipeline.forget_files import made_of_images
-from pipeline.review.sheet import captions, draw_sheet, write_sheets
+from pipeline.review.listing import Numbered
+from pipeline.review.sheet import draw_sheet, write_sheets
 from tests.review_helpers import face_of
 
 
@@ -22,12 +21,15 @@ def test_kept_and_rejected_faces_have_sheets_of_their_own(filled, tmp_path, monk
     heard: list[Event] = []
     report = write_sheets(filled, tmp_path, listener=heard.append)
     assert [event.done for event in heard if isinstance(event, Advanced)] == [1, 2, 3]
-    told = [(one.status, one.faces, [path.name for path in one.files]) for one in report]
+    told = [(one.status, one.faces, [path.name for path in one.files]) for one in report.sheets]
     assert told == [
         (Status.KEPT, 14, ["kept-001.png", "kept-002.png"]),
         (Status.REJECTED, 4, ["rejected-001.png"]),
     ]
-    with Image.open(tmp_path / "kept-001.png") as first, Image.open(report[0].files[1]) as second:
+    with (
+        Image.open(tmp_path / "kept-001.png") as first,
+        Image.open(report.sheets[0].files[1]) as second,
+    ):
         assert first.size == second.size == (1390, 214)
         picture = np.asarray(second)
     assert picture[40:160, 600:].min() == 255  # four faces, then white
@@ -37,7 +39,8 @@ def test_kept_and_rejected_faces_have_sheets_of_their_own(filled, tmp_path, monk
 def test_faces_that_were_not_cut_are_on_no_sheet(filled, tmp_path):
     with Catalog(filled.catalog) as catalog:
         assert catalog.count_faces(Status.REJECTED) == 6
-    assert write_sheets(filled, tmp_path)[1].faces == 4
+    report = write_sheets(filled, tmp_path)
+    assert (report.sheets[1].faces, report.not_cut) == (4, {"too_small": 2})
 
 
 def test_sheets_of_an_earlier_call_go_and_other_files_stay(filled, tmp_path):
@@ -45,26 +48,14 @@ def test_sheets_of_an_earlier_call_go_and_other_files_stay(filled, tmp_path):
         (tmp_path / name).write_bytes(b"old")
     write_sheets(filled, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"kept-001.png", "rejected-001.png", "kept-mine.png", "notes.txt"}
+    assert names == {"kept-001.png", "rejected-001.png", "kept-mine.png", "notes.txt", "faces.csv"}
 
 
 def test_missing_crop_leaves_a_grey_place():
     face = face_of(0, "a", "b")
-    picture = np.asarray(draw_sheet("title", [face], [None]))
+    picture = np.asarray(draw_sheet("title", [Numbered(1, "kept-001.png", face)], [None]))
     middle = picture[sheet.TITLE + sheet.SIDE_PX // 2, sheet.GAP + sheet.SIDE_PX // 2]
     assert tuple(middle) == (0xD9, 0xD9, 0xD9)
-
-
-def test_captions_tell_the_reason_and_its_value_or_score_and_size():
-    kept = replace(face_of(0, "a", "b"), score=0.913, size_px=181.6)
-    assert captions(kept) == ("kept", "score 0.91, 182 px")
-    assert captions(replace(kept, review=Status.KEPT))[0] == "kept by hand"
-    dark = "exposure 0.1, at least 0.2"
-    rejected = replace(kept, status=Status.REJECTED, reason=Reason.TOO_DARK, detail=dark)
-    assert captions(rejected) == ("too dark", "exposure 0.1 < 0.2")
-    tilted = replace(rejected, reason=Reason.TILTED, detail="tilted 48.7, at most 45")
-    assert captions(tilted) == ("tilted", "tilted 48.7 > 45")
-    assert captions(replace(kept, score=None, size_px=None)) == ("kept", "")
 
 
 @pytest.mark.parametrize("text", ["", "short", "a" * 500, "\u00e4\u00df" * 60, "W"])

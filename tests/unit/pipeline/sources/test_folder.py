@@ -21,7 +21,7 @@ def folder_source(folder, **options):
     return open_source(config, Transport(config), folder)
 
 
-def test_folder_takes_files_by_content_and_leaves_hidden_ones_and_links(tmp_path):
+def test_folder_takes_files_by_content_and_leaves_hidden_ones_and_links_to_folders(tmp_path):
     folder, outside = tmp_path / "faces", tmp_path / "secret.jpg"
     (folder / "deep" / "er").mkdir(parents=True)
     (folder / ".git").mkdir()
@@ -33,22 +33,40 @@ def test_folder_takes_files_by_content_and_leaves_hidden_ones_and_links(tmp_path
     (folder / "links").symlink_to(tmp_path)
     source = folder_source(folder)
     found = {result.title: source.fetch(result) for result in source.search("a")}
-    assert list(found) == ["x", "no suffix", "text", "ä ö%41"]
+    assert list(found) == ["x", "link", "no suffix", "text", "ä ö%41"]
     assert found["text"].reason == "not_an_image"
-    assert sum(isinstance(fetched, Fetched) for fetched in found.values()) == 3
+    assert sum(isinstance(fetched, Fetched) for fetched in found.values()) == 4
+    assert found["link"].data == outside.read_bytes()
+
+
+def test_links_that_lead_nowhere_or_to_what_is_no_file_are_rejected(tmp_path):
+    os.mkfifo(tmp_path / ".pipe")
+    for name, target in (
+        ("broken", "gone.jpg"),
+        ("itself", "itself"),
+        ("pipe", ".pipe"),
+        ("zero", "/dev/zero"),
+    ):
+        (tmp_path / name).symlink_to(target)
+    source = folder_source(tmp_path)
+    outcomes = {result.title: source.fetch(result) for result in source.search("a")}
+    assert list(outcomes) == ["broken", "itself", "pipe", "zero"]
+    for outcome in outcomes.values():
+        assert (outcome.status, outcome.reason) == (Status.REJECTED, "unreadable")
+    assert outcomes["broken"].detail == "a link that leads nowhere"
 
 
 def test_file_outside_of_the_folder_is_not_read(tmp_path):
     folder, outside = tmp_path / "faces", tmp_path / "a.jpg"
     folder.mkdir()
     outside.write_bytes(servers.picture())
-    (folder / "link.jpg").symlink_to(outside)
+    (folder / "links").symlink_to(tmp_path)
     source = folder_source(folder)
     for url in (
         outside.as_uri(),
         f"{folder.as_uri()}/../a.jpg",
         f"{folder.as_uri()}/%2e%2e/a.jpg",
-        f"{folder.as_uri()}/link.jpg",
+        f"{folder.as_uri()}/links/a.jpg",
     ):
         assert source.fetch(SearchResult(url, "a", "folder", 0)).reason == "blocked_address"
 

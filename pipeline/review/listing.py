@@ -1,0 +1,128 @@
+"""What is on the contact sheets: a number for each face, and `faces.csv` that tells its files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from facegan.core.errors import WorkspaceError
+from facegan.core.files import write_bytes
+from facegan.core.records import FaceRecord, Reason, SearchResult, Status
+from pipeline.credits_text import defused
+from pipeline.sources.text import showable
+
+NAME = "faces.csv"
+COLUMNS = (
+    "sheet",
+    "number",
+    "status",
+    "reason",
+    "detail",
+    "image",
+    "came_from",
+    "crop",
+    "sha256",
+)
+"""Of faces.csv: `image` and `crop` are files in the workspace, `sha256` is the crop's."""
+HEAD = ",".join(COLUMNS).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A face on a sheet."""
+
+    number: int
+    """From 1, through all sheets."""
+    sheet: str
+    """The sheet's file name."""
+    face: FaceRecord
+
+
+def numbered(pages: Iterable[tuple[str, Sequence[FaceRecord]]]) -> list[Numbered]:
+    """The faces of all sheets; a duplicate's detail names the number that it is a copy of.
+
+    Args:
+        pages: each sheet's file name and faces, in order.
+    """
+    places = [(name, face) for name, faces in pages for face in faces]
+    numbers: dict[str, int] = {}
+    for number, (_, face) in enumerate(places, start=1):
+        if face.sha256 and face.auto_reason is not Reason.DUPLICATE:
+            numbers.setdefault(face.sha256, number)
+    return [
+        Numbered(number, name, _naming(face, numbers))
+        for number, (name, face) in enumerate(places, start=1)
+    ]
+
+
+def _naming(face: FaceRecord, numbers: Mapping[str, int]) -> FaceRecord:
+    original = numbers.get(face.cluster or "")
+    if face.reason is not Reason.DUPLICATE or original is None:
+        return face
+    return replace(face, detail=f"copy of {original}")
+
+
+def captions(number: int, face: FaceRecord) -> tuple[str, str]:
+    """Two lines below a face: its number and what became of it, and by what values."""
+    said = "" if face.status is Status.KEPT else (face.reason or "rejected").replace("_", " ")
+    if face.review is face.status:
+        said = f"{face.status} by hand"
+    size = f"{face.size_px:.0f} px" if face.size_px is not None else ""
+    score = f"score {face.score:.2f}" if face.score is not None else ""
+    detail = (face.detail or "").replace(", at most ", " > ").replace(", at least ", " < ")
+    first = " · ".join(filter(None, (str(number), said)))
+    return first, detail or ", ".join(filter(None, (score, size)))
+
+
+def check(folder: Path) -> None:
+    """Before anything is written.
+
+    Raises:
+        WorkspaceError: a faces.csv that is not ours stands there.
+    """
+    path = folder / NAME
+    try:
+        with path.open("rb") as file:
+            ours = file.read(len(HEAD)) == HEAD
+    except OSError:  # there is none; if it cannot be written either, writing says so
+        return
+    if not ours:
+        raise WorkspaceError(
+            f"{path} is there already, and not made by `facegan review --sheet`",
+            hint="name another folder: --out DIR",
+        )
+
+
+def write(
+    folder: Path,
+    faces: Iterable[Numbered],
+    images: Mapping[str, str],
+    origins: Mapping[str, SearchResult],
+) -> Path:
+    """Write faces.csv.
+
+    Args:
+        folder: where the sheets are.
+        faces: in the order of their numbers.
+        images: the files of the pictures in the workspace, by their hashes.
+        origins: where the pictures came from, by their hashes.
+
+    Raises:
+        WorkspaceError: it cannot be written.
+    """
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in faces:
+        face, origin = one.face, origins.get(one.face.image_sha256)
+        came_from = (showable(origin.page_url) or showable(origin.url)) if origin else None
+        cells = (
+            *(one.sheet, str(one.number), face.status, face.reason, face.detail),
+            *(images.get(face.image_sha256), came_from, face.path, face.sha256),
+        )
+        writer.writerow(defused(cell or "") for cell in cells)
+    write_bytes(folder / NAME, file.getvalue().encode())
+    return folder / NAME

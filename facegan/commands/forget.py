@@ -38,10 +38,11 @@ def command(session: Session, what: str, kind: str | None, every: bool, yes: boo
 
     WHAT is the address of a picture or of the page it stood on, a host (with those below it), the
     SHA-256 of an image or a face (8 digits of it may do, and so does the path of its file), or what
-    was searched for. Copies of the same picture from elsewhere go too. The files go, with all that was made of pictures: the cache, the figures of
-    scores, CREDITS.md and credits.csv. The shards are packed anew, and no later `facegan scrape`
-    fetches those addresses or keeps those bytes; `--as url` and `--as host` bar what nothing came
-    from yet. Runs that were trained with them are named: their models have still seen them.
+    was searched for. Copies of the same picture from elsewhere go too. The files go, with all that
+    was made of pictures: the cache, the figures of scores, CREDITS.md and credits.csv. The shards
+    are packed anew, and no later `facegan scrape` fetches those addresses or keeps those bytes;
+    `--as url` and `--as host` bar what nothing came from yet. Runs that were trained with them are
+    named: their models have still seen them.
     """
     from facegan.ledger import sync_runs
     from pipeline.forget import forget, plan_forget

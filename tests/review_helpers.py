@@ -1,14 +1,18 @@
 """A workspace as `facegan crop` leaves it, with drawn portraits for faces; and a page to review."""
 
 import contextlib
+import http.cookiejar
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from dataclasses import replace
 from itertools import islice
+from urllib.parse import urljoin
 
 import cv2
 import numpy as np
@@ -117,6 +121,40 @@ def face_of(number, image_sha256, crop_sha256):
         cluster=crop_sha256 if number % 5 in {1, 2} else None,
         auto_reason=reason, auto_detail=detail,
     )  # fmt: skip
+
+
+class Page:
+    """What the page's own script asks a running server for."""
+
+    def __init__(self, address):
+        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+        self.opener = urllib.request.build_opener(jar)
+        (room,) = set(re.findall(r"url=(/[\w-]+/)", self.read(address)))
+        self.base = urljoin(address, room)
+        (self.seal,) = re.findall(r'data-seal="([\w-]+)"', self.read(self.base))
+
+    def read(self, address):
+        """The text of an answer; fails where it is none."""
+        with self.opener.open(address, timeout=60) as answer:
+            return answer.read().decode()
+
+    def faces(self):
+        answer = json.loads(self.read(f"{self.base}api/faces"))
+        return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
+
+    def decide(self, face_id, verdict):
+        assert self.post(json.dumps({verdict: [face_id]}).encode()) == 200
+
+    def post(self, body):
+        """The status of the answer to a decision."""
+        headers = {"Content-Type": "application/json", "X-Facegan-Seal": self.seal}
+        request = urllib.request.Request(f"{self.base}api/review", body, headers)  # noqa: S310
+        try:
+            with self.opener.open(request, timeout=60) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
 
 
 @contextlib.contextmanager

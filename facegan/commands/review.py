@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,8 @@ def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path |
         return _sheets(session, out)
     from pipeline.review.serve import review
 
-    changes = review(
-        session.workspace, port, on_ready=lambda address: _tell(address, opens=not no_open)
-    )
+    browser = _browser() if not no_open and sys.stderr.isatty() else None
+    changes = review(session.workspace, port, on_ready=_tell, browser=browser)
     told = [f"{count} {TOLD[name]}" for name, count in changes.as_dict().items() if count]
     line = f"reviewed by hand: {', '.join(told) if told else 'nothing changed'}"
     following = session.flag("facegan shard") if changes.total else None
@@ -81,25 +81,23 @@ def _names(sheets: Any) -> str:
     return f"{first} to {last.name}" if first != last else str(first)
 
 
-def _tell(address: str, *, opens: bool) -> None:
-    """The address, on stderr: stdout is for the result. Then the browser, where there is one."""
+def _tell(address: str) -> None:
+    """The address, on stderr: stdout is for the result."""
     click.echo(f"review the faces at {address}", err=True)
     click.echo("Ctrl-C ends", err=True)
     sys.stderr.flush()
-    if opens and sys.stderr.isatty():
-        _open(address)
 
 
-def _open(address: str) -> None:
+def _browser() -> Callable[[str], object] | None:
+    """What opens an address, where there is one that leaves the terminal alone."""
     import webbrowser
 
     try:
         browser: Any = webbrowser.get()
     except webbrowser.Error:
-        return
+        return None
     # One that runs in the terminal, such as w3m, would take it over.
     takes_over = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
         browser, webbrowser.BackgroundBrowser
     )
-    if not takes_over:
-        browser.open(address)
+    return None if takes_over else browser.open

@@ -2,18 +2,17 @@
 
 The page shows and changes what belongs to one user of this machine, so every request must
   - name this server as its host: a stranger's domain that is made to point here does not;
-  - carry the token: in the address of the first page, later in a cookie that no other site sends;
-  - for changes, carry it in a header as well, which no form of another site can.
+  - carry the token in the address that the terminal shows, or the cookie that was given for it,
+    which no other site sends and no other server of this machine is shown;
+  - for changes, carry a third secret in a header, which no form of another site can.
 Nothing is loaded from elsewhere, what strangers wrote is text, and of their pictures it gets pixels
-that were encoded here.
+that were encoded here. The browser keeps nothing on its disk, where `facegan forget` could not
+reach it.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
-import secrets
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +21,15 @@ from facegan.core.records import Box, FaceRecord
 from pipeline.forget_files import files_of
 from pipeline.review.answers import COLUMNS, DECIDED, decisions_of, facts_of, row_of
 from pipeline.review.desk import Desk
+from pipeline.review.gate import Gate, leading_to
 from pipeline.review.pictures import Pictures
 from pipeline.review.thumbs import crop_file, thumb
 
 if TYPE_CHECKING:
-    from flask import Flask, Response
+    from flask import Blueprint, Flask, Response
     from werkzeug.exceptions import HTTPException
 
-HEADER = "X-Facegan-Token"
+HEADER = "X-Facegan-Seal"
 MAX_BODY = 1024 * 1024
 MAX_PAGE = 2000
 """Faces in one answer."""
@@ -45,35 +45,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
 }
-IMMUTABLE = "private, max-age=31536000, immutable"
-"""Crops and their thumbnails are addressed by what they hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """Who may ask."""
-
-    port: int
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
-
-    @property
-    def address(self) -> str:
-        """Of the first page."""
-        return f"http://127.0.0.1:{self.port}/?token={self.token}"
-
-    @property
-    def cookie(self) -> str:
-        """Cookies are shared by all ports of a host, so the name tells the port."""
-        return f"facegan_review_{self.port}"
-
-    def is_host(self, host: str) -> bool:
-        """Whether a request's Host header names this server."""
-        return host in {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
-
-    def is_token(self, given: str | None) -> bool:
-        """Compared in constant time."""
-        return given is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
 
 def create_app(desk: Desk, gate: Gate, pictures: Pictures | None = None) -> Flask:
@@ -84,20 +57,23 @@ def create_app(desk: Desk, gate: Gate, pictures: Pictures | None = None) -> Flas
         gate: who may ask.
         pictures: decodes what faces were found in; None is by worker processes.
     """
-    from flask import Flask
+    from flask import Blueprint, Flask
 
-    app = Flask("pipeline.review")
+    app = Flask("pipeline.review", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.json.ensure_ascii = True  # type: ignore[attr-defined]
     app.before_request(lambda: _refusal(gate))
     app.after_request(_with_headers)
     app.register_error_handler(FaceganError, _told)
     app.register_error_handler(404, _missing)
-    _add_page(app, desk, gate)
-    _add_faces(app, desk)
-    _add_decisions(app, desk)
-    _add_crops(app, desk)
-    _add_pictures(app, desk, pictures or Pictures(desk.workspace))
+    _add_entrance(app, gate)
+    room = Blueprint("room", "pipeline.review", static_folder="static", url_prefix=f"/{gate.room}")
+    _add_page(room, desk, gate)
+    _add_faces(room, desk)
+    _add_decisions(room, desk)
+    _add_crops(room, desk)
+    _add_pictures(room, desk, pictures or Pictures(desk.workspace))
+    app.register_blueprint(room)
     return app
 
 
@@ -107,11 +83,15 @@ def _refusal(gate: Gate) -> Any:
 
     if not gate.is_host(request.headers.get("Host", "")):
         return _text("this server is 127.0.0.1", 403)
-    first = request.path == "/" and gate.is_token(request.args.get("token"))
-    if not first and not gate.is_token(request.cookies.get(gate.cookie)):
+    if request.path == "/":
+        may_pass = gate.is_token(request.args.get("token"))
+    else:
+        given = request.cookies.get(gate.cookie_name)
+        may_pass = request.path.startswith(gate.folder) and gate.is_cookie(given)
+    if not may_pass:
         return _text("Open the address that `facegan review` printed, with its token.", 403)
-    if request.method not in {"GET", "HEAD"} and not gate.is_token(request.headers.get(HEADER)):
-        return _text("the token is missing", 403)
+    if request.method not in {"GET", "HEAD"} and not gate.is_seal(request.headers.get(HEADER)):
+        return _text("the page's header is missing", 403)
     return None
 
 
@@ -123,8 +103,6 @@ def _text(words: str, status: int) -> Response:
 
 def _with_headers(response: Response) -> Response:
     response.headers.update(HEADERS)
-    if response.headers.get("Cache-Control") != IMMUTABLE:
-        response.headers["Cache-Control"] = "no-store"
     return response
 
 
@@ -136,23 +114,31 @@ def _missing(error: HTTPException) -> Any:  # noqa: ARG001
     return _text("there is nothing here", 404)
 
 
-def _add_page(app: Flask, desk: Desk, gate: Gate) -> None:
-    from flask import make_response, redirect, render_template, request
+def _add_entrance(app: Flask, gate: Gate) -> None:
+    from flask import make_response
 
     @app.get("/")
+    def entrance() -> Any:
+        # The token goes out of the address, and so out of the browser's way back.
+        answer = make_response(leading_to(gate.folder, f"{gate.folder}static/icon.svg"))
+        answer.set_cookie(
+            gate.cookie_name, gate.cookie, path=gate.folder, httponly=True, samesite="Strict"
+        )
+        return answer
+
+
+def _add_page(room: Blueprint, desk: Desk, gate: Gate) -> None:
+    from flask import render_template
+
+    @room.get("/")
     def page() -> Any:
-        if "token" in request.args:  # out of the address, and so out of the browser's history
-            answer = make_response(redirect("/", 303))
-            answer.set_cookie(gate.cookie, gate.token, httponly=True, samesite="Strict")
-            return answer
-        folder = str(desk.workspace.root)
-        return render_template("review.html", token=gate.token, folder=folder)
+        return render_template("review.html", seal=gate.seal, folder=str(desk.workspace.root))
 
 
-def _add_faces(app: Flask, desk: Desk) -> None:
+def _add_faces(room: Blueprint, desk: Desk) -> None:
     from flask import abort, request
 
-    @app.get("/api/faces")
+    @room.get("/api/faces")
     def faces() -> Any:
         offset = request.args.get("offset", 0, int)
         limit = request.args.get("limit", MAX_PAGE, int)
@@ -162,56 +148,56 @@ def _add_faces(app: Flask, desk: Desk) -> None:
         rows = [row_of(face) for face in found]
         return {"columns": COLUMNS, "rows": rows, "total": total, "steps": desk.steps}
 
-    @app.get("/api/image/<sha256>")
+    @room.get("/api/image/<sha256>")
     def image(sha256: str) -> Any:
         return facts_of(desk.image(sha256), desk.origin(sha256))
 
 
-def _add_decisions(app: Flask, desk: Desk) -> None:
+def _add_decisions(room: Blueprint, desk: Desk) -> None:
     from flask import abort, request
+
+    def wish() -> Any:
+        try:
+            return request.get_json(silent=True)
+        except RecursionError:  # brackets in brackets in brackets
+            return None
 
     def told(faces: list[FaceRecord]) -> Any:
         rows = [row_of(face, DECIDED) for face in faces]
         return {"columns": DECIDED, "rows": rows, "steps": desk.steps}
 
-    @app.post("/api/review")
+    @room.post("/api/review")
     def review() -> Any:
-        wanted = decisions_of(request.get_json(silent=True))
+        wanted = decisions_of(wish())
         if wanted is None:
             abort(400)
         return told(desk.review(wanted))
 
-    @app.post("/api/undo")
+    @room.post("/api/undo")
     def undo() -> Any:
         return told(desk.undo())
 
 
-def _picture(data: bytes | None, name: str, kind: str) -> Any:
-    """An answer that the browser may keep under its address."""
-    from flask import Response, abort, request
+def _picture(data: bytes | None, kind: str) -> Any:
+    from flask import Response, abort
 
-    if data is None:
-        abort(404)
-    answer = Response(data, mimetype=kind)
-    answer.set_etag(name)
-    answer.headers["Cache-Control"] = IMMUTABLE
-    return answer.make_conditional(request)
+    return abort(404) if data is None else Response(data, mimetype=kind)
 
 
-def _add_crops(app: Flask, desk: Desk) -> None:
-    @app.get("/thumb/<sha256>.jpg")
+def _add_crops(room: Blueprint, desk: Desk) -> None:
+    @room.get("/thumb/<sha256>.jpg")
     def thumbnail(sha256: str) -> Any:
         data = thumb(desk.workspace, sha256) if SHA256.fullmatch(sha256) else None
-        return _picture(data, sha256, "image/jpeg")
+        return _picture(data, "image/jpeg")
 
-    @app.get("/crop/<sha256>.png")
+    @room.get("/crop/<sha256>.png")
     def crop(sha256: str) -> Any:
         path = crop_file(desk.workspace, sha256) if SHA256.fullmatch(sha256) else None
         data = path.read_bytes() if path and path.is_file() else None
-        return _picture(data, sha256, "image/png")
+        return _picture(data, "image/png")
 
 
-def _add_pictures(app: Flask, desk: Desk, pictures: Pictures) -> None:
+def _add_pictures(room: Blueprint, desk: Desk, pictures: Pictures) -> None:
     from flask import abort, request
 
     def path_of(sha256: str) -> Path:
@@ -219,14 +205,14 @@ def _add_pictures(app: Flask, desk: Desk, pictures: Pictures) -> None:
         path = next(files_of(desk.workspace, [record.path]), None) if record else None
         return path or abort(404)
 
-    @app.get("/picture/<sha256>.jpg")
+    @room.get("/picture/<sha256>.jpg")
     def whole(sha256: str) -> Any:
-        return _picture(pictures.whole(path_of(sha256)), sha256, "image/jpeg")
+        return _picture(pictures.whole(path_of(sha256)), "image/jpeg")
 
-    @app.get("/part/<sha256>.jpg")
+    @room.get("/part/<sha256>.jpg")
     def part(sha256: str) -> Any:
         sides = BOX.fullmatch(request.args.get("box", ""))
         if sides is None:
             abort(400)
         box = Box(*map(float, sides.groups()))
-        return _picture(pictures.part(path_of(sha256), sha256, box), sha256, "image/jpeg")
+        return _picture(pictures.part(path_of(sha256), sha256, box), "image/jpeg")

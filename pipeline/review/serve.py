@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 from collections.abc import Callable
@@ -9,15 +10,26 @@ from collections.abc import Callable
 from facegan.core.errors import ConfigError, MissingDependencyError
 from facegan.core.files import Workspace
 from facegan.core.lock import exclusive
-from pipeline.review.app import MAX_BODY, Gate, create_app
+from pipeline.review.app import MAX_BODY, create_app
 from pipeline.review.desk import Changes, Desk
+from pipeline.review.gate import Gate, door
 
 HOST = "127.0.0.1"
 THREADS = 8
 """A browser opens six connections to a host."""
+CONNECTIONS = 200
+"""More wait to be let in. Each is an open file, of which some systems allow a process 256."""
+IDLE_S = 10
+"""A connection on which nothing is asked for so long is closed, so that others are let in."""
 
 
-def review(workspace: Workspace, port: int, *, on_ready: Callable[[str], None]) -> Changes:
+def review(
+    workspace: Workspace,
+    port: int,
+    *,
+    on_ready: Callable[[str], None],
+    browser: Callable[[str], object] | None = None,
+) -> Changes:
     """Serve the page until KeyboardInterrupt; every decision is in the catalog at once.
 
     No other facegan changes the workspace meanwhile.
@@ -26,10 +38,12 @@ def review(workspace: Workspace, port: int, *, on_ready: Callable[[str], None]) 
         workspace: that `facegan crop` has worked in.
         port: to listen at; 0 is a free one.
         on_ready: called with the page's address once it can be asked for.
+        browser: called then with the address of a file that leads there, which names no secret.
 
     Raises:
         MissingDependencyError: Flask or waitress is not here.
-        WorkspaceError: there is no catalog, or another facegan works in the workspace.
+        WorkspaceError: there is no catalog, another facegan works in the workspace, or it cannot be
+            written.
         NothingProducedError: there are no faces.
         ConfigError: the port cannot be had.
     """
@@ -43,13 +57,14 @@ def review(workspace: Workspace, port: int, *, on_ready: Callable[[str], None]) 
         gate = Gate(listener.getsockname()[1])
         app = create_app(desk, gate)
         server = create_server(
-            app, sockets=[listener], threads=THREADS, max_request_body_size=MAX_BODY, ident=None
-        )
-        try:
+            app, sockets=[listener], threads=THREADS, connection_limit=CONNECTIONS,
+            channel_timeout=IDLE_S, cleanup_interval=1, max_request_body_size=MAX_BODY, ident=None,
+        )  # fmt: skip
+        with contextlib.closing(server), contextlib.ExitStack() as stack:
             on_ready(gate.address)
+            if browser is not None:
+                browser(stack.enter_context(door(workspace, gate)).as_uri())
             server.run()  # returns at KeyboardInterrupt
-        finally:
-            server.close()
         return desk.changes()
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 import socket
 import sys
-import urllib.request
 from pathlib import Path
 
 import click
@@ -15,7 +13,7 @@ from click.testing import CliRunner
 
 import cli
 from facegan.core.errors import ConfigError, FaceganError, MissingDependencyError, WorkspaceError
-from tests.review_helpers import fill_faces, result_of, reviewing
+from tests.review_helpers import Page, fill_faces, result_of, reviewing
 
 
 @pytest.fixture
@@ -29,26 +27,6 @@ def call(root: Path, *args: str) -> int:
     code = cli.facegan.main(words, standalone_mode=False, obj={})
     assert isinstance(code, int)
     return code
-
-
-class Page:
-    """What the page's own script asks for."""
-
-    def __init__(self, address: str) -> None:
-        self.base, self.token = address.split("/?token=")
-        jar = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-        self.opener = urllib.request.build_opener(jar)
-        assert b"data-token" in self.opener.open(address, timeout=10).read()
-
-    def faces(self) -> list[dict[str, object]]:
-        answer = json.load(self.opener.open(f"{self.base}/api/faces", timeout=10))
-        return [dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"]]
-
-    def decide(self, face_id: object, verdict: str) -> None:
-        headers = {"Content-Type": "application/json", "X-Facegan-Token": self.token}
-        body = json.dumps({verdict: [face_id]}).encode()
-        request = urllib.request.Request(f"{self.base}/api/review", body, headers)  # noqa: S310
-        self.opener.open(request, timeout=10).close()
 
 
 def test_sitting_ends_at_ctrl_c_and_tells_what_changed(root: Path) -> None:

@@ -27,8 +27,8 @@ const assign = (face, columns, row) => {
 const isGone = (face) => face.reason === "opted_out" || face.reason === "forgotten";
 
 export class Faces {
-  constructor(token) {
-    Object.assign(this, { token, all: [], steps: 0, last: Promise.resolve(), storing: 0 });
+  constructor(seal) {
+    Object.assign(this, { seal, all: [], steps: 0, last: Promise.resolve(), storing: 0 });
     this.byId = new Map();
     this.states = new Map();  // of faces that were decided on: as the catalog has them
   }
@@ -37,7 +37,7 @@ export class Faces {
   async load(onPart) {
     for (let total = Infinity; this.all.length < total;) {
       const limit = this.all.length ? 2000 : 300;  // the first ones are seen soon
-      const part = await answer(`/api/faces?offset=${this.all.length}&limit=${limit}`);
+      const part = await answer(`api/faces?offset=${this.all.length}&limit=${limit}`);
       if (!this.all.length) this.steps = part.steps;
       for (const row of part.rows) {
         const face = assign({}, part.columns, row);
@@ -51,7 +51,7 @@ export class Faces {
 
   /** The picture that a face was found in: its file, its size, where it came from. */
   image(face) {
-    return answer(`/api/image/${face.image_sha256}`);
+    return answer(`api/image/${face.image_sha256}`);
   }
 
   /** Those of the faces of which a decision would say something else than now. A face that was
@@ -79,7 +79,7 @@ export class Faces {
     this.steps += 1;
     return this.#next(async () => {
       try {
-        this.#take(await this.#post("/api/review", body));
+        this.#take(await this.#post("api/review", body));
       } catch (error) {
         this.steps -= 1;
         throw error;
@@ -92,7 +92,7 @@ export class Faces {
   /** Take the last step of this sitting back, whichever page made it; a promise of its faces. */
   undo() {
     return this.#next(async () => {
-      const told = await this.#post("/api/undo", {});
+      const told = await this.#post("api/undo", {});
       const faces = this.#take(told);
       for (const face of faces) this.#settle(face, 0);
       return faces;
@@ -108,7 +108,7 @@ export class Faces {
   }
 
   #post(path, wish) {
-    const headers = { "Content-Type": "application/json", "X-Facegan-Token": this.token };
+    const headers = { "Content-Type": "application/json", "X-Facegan-Seal": this.seal };
     return answer(path, { method: "POST", headers, body: JSON.stringify(wish) });
   }
 

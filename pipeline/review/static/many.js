@@ -93,7 +93,7 @@ function tally(faces) {
 function partner(face, does) {
   const made = button("", "partner", null, () => does.visit(face));
   const image = element("img", "", made);
-  Object.assign(image, { src: `/thumb/${face.sha256}.jpg`, alt: "", draggable: false });
+  Object.assign(image, { src: `thumb/${face.sha256}.jpg`, alt: "", draggable: false });
   made.append(`face ${face.id}, ${face.status}`);
   made.title = verdictOf(face);
   return made;

@@ -12,7 +12,7 @@ import { View } from "./view.js";
 import { Wall } from "./wall.js";
 
 const $ = (id) => document.getElementById(id);
-const faces = new Faces(document.body.dataset.token);
+const faces = new Faces(document.body.dataset.seal);
 const selection = new Selection();
 
 const choice = read(location.hash);

@@ -12,7 +12,7 @@ function pictured(face, parent, caption) {
   const missing = face.sha256 ? "the file is gone" : `not cut: ${caption}`;
   if (!face.sha256 && !face.box) return element("span", "none", parent, missing);
   const image = element("img", "", parent);
-  const src = face.sha256 ? `/thumb/${face.sha256}.jpg` : `/part/${face.image_sha256}.jpg?box=${face.box}`;
+  const src = face.sha256 ? `thumb/${face.sha256}.jpg` : `part/${face.image_sha256}.jpg?box=${face.box}`;
   // What has to be decoded anew waits for the thumbnails.
   Object.assign(image, { alt: "", decoding: "async", draggable: false, fetchPriority: face.sha256 ? "auto" : "low" });
   image.addEventListener("error", () => {

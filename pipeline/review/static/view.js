@@ -105,12 +105,12 @@ export class View {
     const { sha256, id } = face;
     const box = this.dialog.querySelector(".pictures");
     box.replaceChildren();
-    if (sha256) box.append(figure("crop", `/crop/${sha256}.png`, `Face ${id}`, `face ${id}`));
+    if (sha256) box.append(figure("crop", `crop/${sha256}.png`, `Face ${id}`, `face ${id}`));
     const original = this.does.faces.original(face);
     if (original) {
       const words = `copy of face ${original.id}, ${verdictOf(original)}`;
       const made = button("", "copied", box, () => this.does.visit(original));
-      made.append(figure("crop", `/crop/${original.sha256}.png`, `Face ${original.id}`, words));
+      made.append(figure("crop", `crop/${original.sha256}.png`, `Face ${original.id}`, words));
     }
     box.classList.toggle("three", Boolean(original));
     box.classList.toggle("alone", !sha256);
@@ -119,7 +119,7 @@ export class View {
   /** The whole picture, the face's box drawn in it. */
   source() {
     const { face, image } = this;
-    const made = figure("source", `/picture/${face.image_sha256}.jpg`, "The picture that it was found in",
+    const made = figure("source", `picture/${face.image_sha256}.jpg`, "The picture that it was found in",
       face.sha256 ? "found here" : `found here, not cut: ${words(face.reason ?? "")}`);
     const scale = Math.min(1, WHOLE / Math.max(image.width, image.height));
     const picture = made.querySelector("img");

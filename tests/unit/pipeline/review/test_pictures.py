@@ -11,12 +11,13 @@ from facegan.core.files import Workspace
 from facegan.core.records import Box, Outcome, Reason, Status
 from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import ImageLimits, encode_png
-from pipeline.review.app import Gate, create_app
+from pipeline.review.app import create_app
 from pipeline.review.desk import Desk
+from pipeline.review.gate import Gate
 from pipeline.review.pictures import WHOLE_PX, Pictures, PictureTask, reduced, surroundings
 from pipeline.review.thumbs import SIDE_PX
 
-GATE = Gate(8123, "the-token")
+GATE = Gate(8123, "the-token", "the-room")
 HERE = "http://127.0.0.1:8123"
 
 
@@ -114,16 +115,16 @@ def asked(workspace):
     with Desk(workspace) as desk:
         client = create_app(desk, GATE, Pictures(workspace, Serial())).test_client()
         client.get("/?token=the-token", base_url=HERE)
-        yield (lambda path: client.get(path, base_url=HERE)), face.image_sha256, client
+        yield (lambda path: client.get(f"{HERE}/the-room{path}")), face.image_sha256, client
 
 
-def test_picture_and_part_are_encoded_here_and_kept_under_their_address(asked):
+def test_picture_and_part_are_encoded_here_and_not_kept_by_the_browser(asked):
     ask, sha256, _ = asked
     for path, shape in ((f"/picture/{sha256}.jpg", (480, 640, 3)),
                         (f"/part/{sha256}.jpg?box=300,200,340,240", (64, 64, 3))):  # fmt: skip
         answer = ask(path)
         assert (answer.status_code, answer.mimetype) == (200, "image/jpeg")
-        assert "immutable" in answer.headers["Cache-Control"]
+        assert answer.headers["Cache-Control"] == "no-store"
         assert decoded(answer.data).shape == shape
 
 
@@ -138,7 +139,7 @@ def test_picture_that_is_not_ours_is_not_shown(asked, workspace):
     assert ask(f"/picture/{'0' * 64}.jpg").status_code == 404
     assert ask("/picture/..%2f..%2fcatalog.jpg").status_code == 404
     other = client.application.test_client()
-    assert other.get(f"/picture/{sha256}.jpg", base_url=HERE).status_code == 403
+    assert other.get(f"{HERE}/the-room/picture/{sha256}.jpg").status_code == 403
     with Catalog(workspace.catalog) as catalog:
         gone = Outcome(Status.REJECTED, Reason.OPTED_OUT)
         catalog._db.all(

@@ -2,13 +2,14 @@
 
 A cluster has a leader, its best face, and every other face in it is a copy of the leader itself:
 likeness is not handed on from one to the next, so that a row of faces each a little different from
-the last is not one cluster.
+the last is not one cluster. Copies that a person has kept beside the leader are the exception:
+theirs belong to the cluster as well.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,19 +63,23 @@ def looks(faces: Sequence[FaceRecord], images: Mapping[str, HashedImage], bits: 
     )
 
 
-def leaders(looks: Looks, chosen: Iterable[int]) -> dict[int, int]:
+def leaders(
+    looks: Looks, chosen: Sequence[int], by_hand: Collection[int] = frozenset()
+) -> dict[int, int]:
     """Find the face that each one is a copy of.
 
     Two faces are copies where their crops look alike, or where their images do and they lie at the
     same place in them; both may be mirrored. Two faces of one image are none unless they overlap.
 
     Args:
-        looks: of the faces, the best first.
-        chosen: positions of the faces that count, ascending.
+        looks: of the faces.
+        chosen: positions of the faces that count, those that are to lead first.
+        by_hand: those of them that are kept whatever they are copies of: no copy of theirs leads.
 
     Returns:
         For each position its leader's; the leaders are their own.
     """
+    rank = {at: number for number, at in enumerate(chosen)}
     by_crop = _Shelf(looks.crops, np.arange(len(looks.faces)))
     by_image = _Shelf(looks.images, looks.image_of)
     found: dict[int, int] = {}
@@ -83,8 +88,8 @@ def leaders(looks: Looks, chosen: Iterable[int]) -> dict[int, int]:
             *(best for best, _ in by_crop.leaders(at) if _may_be_one(looks, best, at)),
             *(best for best, over in by_image.leaders(at) if _same_place(looks, best, at, over)),
         ]
-        found[at] = min(candidates, default=at)
-        if found[at] == at:
+        found[at] = found[min(candidates, key=rank.__getitem__)] if candidates else at
+        if found[at] == at or at in by_hand:
             by_crop.add(at)
             by_image.add(at)
     return found

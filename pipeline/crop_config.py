@@ -46,7 +46,8 @@ class CropConfig(Config):
     """Turn and frame each face by its eyes and mouth, where these are found."""
     margin: float | None = setting(None, low=0, high=1)
     """Added to each side of the framed square, or of the box where nothing is aligned, as a share
-    of its side; None is 0 for aligned crops and 0.1 for boxes."""
+    of its side; None is 0 for aligned crops and 0.1 for boxes. A face of Haar's whose eyes are not
+    found is then framed as eyes would frame it."""
     max_upscale: float = setting(1.5, low=0.1, high=100)
     """Pixels of the crop for one of the original; faces that would need more are rejected."""
     scale_factor: float = setting(1.1, low=1.01, high=2)

@@ -28,15 +28,17 @@ from pipeline.config import HOLD_OUT, CropConfig, ShardConfig
 from pipeline.crop import CropResult, CropTask, FaceCrop, crop_image
 from pipeline.crop_plan import STAGE, Recut, cut_anew, to_do, words_of
 from pipeline.detect import ResolvedDetector, resolve
-from pipeline.executors import Executor, Processes, WorkerDied
+from pipeline.executors import DEADLINE_S, Executor, Processes, WorkerDied
+from pipeline.failed_images import FailedImages
+from pipeline.images import ImageLimits
 from pipeline.model_file import keep_model
 from pipeline.nothing_kept import no_images, nothing_kept
 from pipeline.pack import pack
 from pipeline.select import select
 from pipeline.stage import run_stage
 
-RETRIED = {Reason.UNREADABLE}
-"""The file may be back at the next call."""
+RETRIED = {Reason.UNREADABLE, Reason.OUT_OF_MEMORY}
+"""The file may be back at the next call, or memory be free."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,10 @@ def crop(
             decided_under = config.config_hash(detector.name, detector.model_sha256)
             words = words_of(config, detector, hold_out, named)
             call = catalog.begin_crop(config.to_dict(), words, detector.label, decided_under)
-            work = _Work(config, detector, decided_under, workspace, catalog)
+            failed = FailedImages(workspace, catalog, config.size, decided_under)
+            work = _Work(config, detector, decided_under, workspace, catalog, failed)
             tally, total, pending = work.run(listener, should_stop, executor)
-            _judge(catalog, config, hold_out)
+            _judge(catalog, config, hold_out, work.failed)
             faces = catalog.tally("faces")
             counts = catalog.count_clusters(), catalog.count_faces(Status.KEPT, split=HELD_OUT)
             strays, decisions = catalog.strays()
@@ -147,10 +150,10 @@ def _detector(config: CropConfig, workspace: Workspace, listener: Listener) -> R
     return detector
 
 
-def _judge(catalog: Catalog, config: CropConfig, hold_out: float) -> None:
+def _judge(catalog: Catalog, config: CropConfig, hold_out: float, failed: FailedImages) -> None:
     """Decide of every face whether it is kept, in one transaction."""
-    faces = catalog.faces(None, landmarks=False)
-    catalog.update_faces(select(faces, config, hold_out, catalog.hashed_images()))
+    standing, aside = failed.judged(catalog.faces(None, landmarks=False))
+    catalog.update_faces([*select(standing, config, hold_out, catalog.hashed_images()), *aside])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class _Work:
     decided_under: str
     workspace: Workspace
     catalog: Catalog
+    failed: FailedImages
 
     def run(
         self, listener: Listener, should_stop: Callable[[], bool], executor: Executor | None
@@ -176,9 +180,9 @@ class _Work:
         kept, gone = self.catalog.kept_of_images(), Counter[str]()
 
         def save(task: CropTask, result: CropResult | WorkerDied) -> Outcome:
-            outcome = _save(self.workspace, self.catalog, task, result, self.decided_under)
-            if outcome.reason is not None:
-                gone[outcome.reason] += kept.get(task.sha256, 0)
+            outcome = self._save(task, result)
+            if outcome.status is Status.REJECTED:
+                gone[outcome.reason or ""] += kept.get(task.sha256, 0)
             return outcome
 
         tally = run_stage(
@@ -186,7 +190,7 @@ class _Work:
             tasks,
             crop_image,
             save,
-            executor or Processes(self.config.workers, preload=("pipeline.crop",)),
+            executor or Processes(self.config.workers, ("pipeline.crop",), self._deadline_s),
             listener=listener,
             should_stop=should_stop,
             total=total,
@@ -196,30 +200,30 @@ class _Work:
             why = ", ".join(f"{reason} {n}" for reason, n in gone.most_common() if n)
             text = f"{counted(lost, 'kept face')} {'is' if lost == 1 else 'are'} gone: {why}"
             listener(Note(STAGE, text, warning=True))
+        if left := self.failed.text():
+            listener(Note(STAGE, left, warning=True))
         return tally, total, len(todo) - tally.total
 
+    @property
+    def _deadline_s(self) -> float:
+        """More where pictures may be larger than usual."""
+        return DEADLINE_S * max(1.0, self.config.max_pixels / ImageLimits().max_pixels)
 
-def _save(
-    workspace: Workspace,
-    catalog: Catalog,
-    task: CropTask,
-    result: CropResult | WorkerDied,
-    decided_under: str,
-) -> Outcome:
-    """Files first, then the rows: a kill between them leaves a file that the next call adopts."""
-    faces: list[FaceRecord] = []
-    phash = None
+    def _save(self, task: CropTask, result: CropResult | WorkerDied) -> Outcome:
+        """Files first, then the rows: a kill between them leaves a file the next call adopts."""
+        outcome = _outcome(result)
+        if isinstance(result, WorkerDied) or outcome.status is Status.FAILED:
+            self.failed.record(task.sha256, outcome)
+        else:
+            faces = [_record(self.workspace, task, face) for face in result.faces]
+            self.catalog.record_faces(task.sha256, faces, outcome, self.decided_under, result.phash)
+        return outcome
+
+
+def _outcome(result: CropResult | WorkerDied) -> Outcome:
     if isinstance(result, WorkerDied):
-        detail = "the process that decoded it died"
-        outcome = Outcome(Status.FAILED, Reason.DECODER_CRASHED, detail)
-    else:
-        faces = [_record(workspace, task, face) for face in result.faces]
-        outcome, phash = _outcome(result), result.phash
-    catalog.record_faces(task.sha256, faces, outcome, decided_under, phash)
-    return outcome
-
-
-def _outcome(result: CropResult) -> Outcome:
+        ms = (result.after_s or 0.0) * 1000
+        return Outcome(Status.FAILED, result.reason, result.detail, ms)
     if result.rejection is None:
         return Outcome(Status.KEPT, ms=result.ms)
     reason, detail = result.rejection.reason, result.rejection.detail

@@ -2,7 +2,7 @@
 
 The cascades also take nostrils, brows and corners of mouths for eyes, so only a pair counts that
 lies as eyes do in the boxes of `frontalface_default`. Where there is none, the face has no
-landmarks and is cut as a plain square.
+landmarks and is framed as the eyes of others would frame it (crop.py).
 """
 
 from __future__ import annotations

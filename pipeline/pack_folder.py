@@ -19,7 +19,6 @@ from facegan.core.records import Outcome, Reason, Status
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, ShardIndex, write_shards
 from pipeline.config import HOLD_OUT, ShardConfig, available_cpus
-from pipeline.crop import resize
 from pipeline.dedup import IMAGE_BITS, alike, phash
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.images import ImageLimits, Pixels, Rejection, encode_png, read
@@ -27,6 +26,7 @@ from pipeline.pack import held_out_hash, unchanged
 from pipeline.sources.names import as_text
 from pipeline.split import splits
 from pipeline.stage import run_stage
+from pipeline.windows import resize
 
 FOLDER_SIZE = 256
 """Where --size is not given: the reference's."""
@@ -150,7 +150,7 @@ class _Collected:
     def save(self, task: FolderTask, result: Squared | Rejection | WorkerDied) -> Outcome:
         name = as_text(task.path.relative_to(self._folder).as_posix())
         if isinstance(result, WorkerDied):
-            result = Rejection(Reason.DECODER_CRASHED, "the decoder crashed")
+            result = Rejection(result.reason, result.detail)
         if isinstance(result, Rejection):
             detail = as_text(result.detail)
             self._rejected[result.reason].append(name)

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.crop import crop_face
 from pipeline.portrait_attributes import BEARDED, PortraitAttributes, draw_attributes
 from pipeline.portraits import paint
+from pipeline.windows import crop_face
 
 Pixels = NDArray[np.uint8]
 Kind = tuple[int, bool]

@@ -7,12 +7,13 @@ which it was decided; the calls tell which settings those were.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from facegan.core.database import now
 from facegan.core.face_tables import FaceTables
+from facegan.core.records import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,36 @@ class CropTables(FaceTables):
         if not rows or rows[0]["ended_at"] is not None:
             return None
         return tuple(json.loads(rows[0]["words"]))
+
+    def record_failure(
+        self, image_sha256: str, outcome: Outcome, lost: Collection[str] = ()
+    ) -> None:
+        """Write down that an image from which faces were cut failed now: they stay.
+
+        The settings under which they were cut are kept beside the outcome.
+
+        Args:
+            image_sha256: of the image.
+            outcome: why it failed.
+            lost: paths of crops whose files are gone: their faces do not stay.
+        """
+        with self._db.transaction() as db:
+            if self.is_opted_out(image_sha256):
+                return
+            db.executemany(
+                "DELETE FROM faces WHERE image_sha256 = ? AND path = ?",
+                [(image_sha256, path) for path in lost],
+            )
+            told = (outcome.status, outcome.reason, outcome.detail, outcome.ms, image_sha256)
+            db.execute(
+                "UPDATE outcomes SET status = ?, reason = ?, detail = ?, ms = ?"
+                " WHERE stage = 'crop' AND item = ?",
+                told,
+            )
+            db.execute(
+                "UPDATE images SET status = ?, reason = ? WHERE sha256 = ?",
+                (outcome.status, outcome.reason, image_sha256),
+            )
 
     def cut_before(self, decided_under: str) -> list[CutBefore]:
         """The kept faces that a call with these settings would find and cut anew, most first."""

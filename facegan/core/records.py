@@ -51,6 +51,8 @@ class Reason(StrEnum):
     # the image
     DECODE_FAILED = "decode_failed"
     DECODER_CRASHED = "decoder_crashed"
+    DECODE_TIMEOUT = "decode_timeout"
+    """It took longer than any picture should, and was broken off: the next call tries again."""
     OUT_OF_MEMORY = "out_of_memory"
     """Of the machine, while it was decoded or searched: the next call tries again."""
     TOO_MANY_PIXELS = "too_many_pixels"
@@ -58,6 +60,8 @@ class Reason(StrEnum):
     DUPLICATE = "duplicate"
     # the face
     NO_FACE = "no_face"
+    SEARCH_FAILED = "search_failed"
+    """The detector, or what measures the picture, failed at it."""
     NOT_LARGEST = "not_largest"
     BAD_CROP = "bad_crop"
     LOW_SCORE = "low_score"

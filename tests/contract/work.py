@@ -1,6 +1,7 @@
 """Item functions for worker processes: a module that imports fast."""
 
 import os
+import re
 import signal
 import time
 
@@ -42,3 +43,19 @@ def slow_but_the_first(number):
     if number:
         time.sleep(60)
     return number
+
+
+def endless_at_three(number):
+    """In C and with the GIL held, as a decoder may be: no signal handler would get a turn."""
+    if number == 3:
+        re.match("(a+)+$", "a" * 60 + "b")
+    return number
+
+
+def a_tenth_of_a_second(number):
+    time.sleep(0.1)
+    return number
+
+
+def large(number):
+    return b"x" * 3_000_000 + bytes([len(number) % 256])

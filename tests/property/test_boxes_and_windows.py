@@ -3,7 +3,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from facegan.core.records import Box
-from pipeline.crop import crop_face, cut, window_of
+from pipeline.windows import crop_face, cut, window_of
 
 COORDINATES = st.floats(-1000, 1000, allow_nan=False, width=32)
 SIDES = st.floats(0.125, 500, width=32)

@@ -1,5 +1,7 @@
 """Of copies one is kept, and they are never on both sides of the split."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +69,30 @@ def test_a_face_is_kept_unless_a_better_one_is_its_like(faces, bits, hold_out):
             assert (face.reason, face.cluster) == (Reason.DUPLICATE, leader.sha256)
             assert found[leader.sha256].cluster == leader.sha256
     assert len(found) == len(faces)
+
+
+@settings(max_examples=60, deadline=None)
+@given(catalogs(), st.integers(-1, 8), st.data())
+def test_of_copies_those_kept_by_hand_stay_and_no_other_does(faces, bits, data):
+    verdicts = st.sampled_from((None, None, Status.KEPT, Status.REJECTED))
+    config = CropConfig(faces="all", duplicates=bits, min_face_px=55)
+    faces = [replace(face, review=data.draw(verdicts)) for face in faces]
+    found = {face.sha256: face for face in faces}
+    found |= {face.sha256: face for face in select(faces, config, 0.1)}
+    kept = [face for face in found.values() if face.status == Status.KEPT]
+    chosen = [face for face in found.values() if face.review == Status.KEPT]
+    assert all(face in kept for face in chosen)
+    assert not any(face.review == Status.REJECTED for face in kept)
+    for face in kept:
+        if face.review is None:
+            others = [one for one in kept if one is not face]
+            assert not any(may_be_one(one, face, bits) for one in others)
+    for face in found.values():
+        passes = face.size_px >= 55 and face.review is None
+        if passes and face not in kept:
+            assert any(may_be_one(one, face, bits) for one in found.values() if one is not face)
+    again = select(list(found.values()), config, 0.1)
+    assert again == []
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,17 +1,20 @@
 import pickle
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from facegan.core.errors import WorkspaceError
 from facegan.core.records import Box, Face, Reason
 from pipeline import crop as crop_module
 from pipeline.config import CropConfig
-from pipeline.crop import CropTask, Window, crop_face, crop_image, cut, resize, window_of
+from pipeline.crop import CropTask, crop_image
 from pipeline.dedup import phash
 from pipeline.detect import ResolvedDetector
 from pipeline.images import ImageLimits, decode, encode_png
 from pipeline.portraits import portraits
+from pipeline.windows import Window, crop_face, cut, resize, window_of
 
 HAAR = ResolvedDetector("haar")
 
@@ -26,6 +29,13 @@ def ramp(width, height):
 
 def found(*faces):
     return lambda _resolved, _config: lambda _image: list(faces)
+
+
+def failing(error):
+    def fail(*_values, **_settings):
+        raise error
+
+    return fail
 
 
 def task_of(tmp_path, image, **settings):
@@ -223,16 +233,61 @@ def test_an_image_whose_faces_are_all_too_small_says_so(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("cutter", "landmarks"), [("cut", None), ("warp", eyes_of((30.0, 40.0), (70.0, 40.0), 40.0))]
 )
-def test_a_crop_for_which_memory_is_missing_costs_that_face(
-    tmp_path, monkeypatch, cutter, landmarks
-):
-    def fail(*_values, **_settings):
-        raise MemoryError
-
+def test_a_crop_that_cannot_be_cut_costs_that_face(tmp_path, monkeypatch, cutter, landmarks):
     faces_at(monkeypatch, Face(Box(0, 0, 60, 60), 1.0, landmarks))
-    monkeypatch.setattr(crop_module, cutter, fail)
-    result = crop_image(task_of(tmp_path, ramp(100, 100), size=64))
+    monkeypatch.setattr(crop_module, cutter, failing(cv2.error("no such border")))
+    result = crop_image(task_of(tmp_path, ramp(100, 100), size=64, margin=0.1))
     assert result.rejection.reason is Reason.BAD_CROP
+    assert "no such border" in result.rejection.detail
+
+
+def without_memory():
+    """As OpenCV raises it."""
+    try:
+        cv2.copyMakeBorder(ramp(10, 10), 2**29, 2**29, 2**10, 2**10, cv2.BORDER_REFLECT)
+    except cv2.error as error:
+        return error
+    pytest.fail("there is memory for 6.6 TB")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (MemoryError(), Reason.OUT_OF_MEMORY),
+        (without_memory(), Reason.OUT_OF_MEMORY),
+        (cv2.error("bad"), Reason.SEARCH_FAILED),
+        (OverflowError("bad"), Reason.SEARCH_FAILED),
+        (IndexError("bad"), Reason.SEARCH_FAILED),
+    ],
+)
+@pytest.mark.parametrize("place", ["build", "_second_look", "phash", "_thinned", "detector"])
+def test_whatever_goes_wrong_with_a_picture_is_its_outcome(
+    tmp_path, monkeypatch, place, error, reason
+):
+    faces_at(monkeypatch)
+    if place == "detector":
+        monkeypatch.setattr(crop_module, "build", lambda *_: failing(error))
+    else:
+        monkeypatch.setattr(crop_module, place, failing(error))
+    result = crop_image(task_of(tmp_path, ramp(100, 100), size=64))
+    assert (result.faces, result.rejection.reason) == ((), reason)
+    assert result.rejection.detail
+
+
+@pytest.mark.parametrize("place", ["look_again", "_cut", "measure", "encode_png"])
+def test_too_little_memory_for_a_face_is_no_verdict_on_it(tmp_path, monkeypatch, place):
+    faces_at(monkeypatch, Face(Box(0, 0, 60, 60), 1.0))
+    monkeypatch.setattr(crop_module, "_second_look", lambda _: object())
+    monkeypatch.setattr(crop_module, "look_again", lambda _image, face, _again: face)
+    monkeypatch.setattr(crop_module, place, failing(MemoryError()))
+    task = task_of(tmp_path, ramp(100, 100), size=64)
+    assert crop_image(task).rejection.reason is Reason.OUT_OF_MEMORY
+
+
+def test_a_model_that_is_missing_stops_the_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(crop_module, "build", failing(WorkspaceError("the model is gone")))
+    with pytest.raises(WorkspaceError, match="the model is gone"):
+        crop_image(task_of(tmp_path, ramp(100, 100)))
 
 
 @pytest.mark.parametrize(

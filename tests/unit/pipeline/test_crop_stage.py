@@ -3,6 +3,7 @@ import itertools
 import json
 from dataclasses import replace
 
+import cv2
 import pytest
 
 from facegan.core import files
@@ -240,14 +241,14 @@ def test_another_threshold_judges_again_without_cutting_again(tmp_path):
 
 def test_copies_are_found_over_several_calls_and_the_best_is_kept(tmp_path):
     image = next(portraits(1, seed=22, size_px=320)).image
-    small = as_jpeg(image[::2, ::2])
-    workspace = fill(tmp_path / "data", [small, *PORTRAITS[:2]])
+    enlarged = as_jpeg(cv2.resize(image[::2, ::2], None, fx=4, fy=4))
+    workspace = fill(tmp_path / "data", [enlarged, *PORTRAITS[:2]])
     assert run(workspace).faces.kept == 3
     fill(tmp_path / "data", [as_jpeg(image)])
     report = run(workspace)
     assert (report.faces.kept, report.faces.rejected, report.clusters) == (3, {"duplicate": 1}, 1)
     (copy,) = faces_of(workspace, Status.REJECTED)
-    assert copy.image_sha256 == sha256_of(small)
+    assert copy.image_sha256 == sha256_of(enlarged)
     assert copy.cluster in {face.sha256 for face in faces_of(workspace)}
 
 

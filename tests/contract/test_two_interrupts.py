@@ -67,7 +67,7 @@ def test_two_or_three_interrupts_at_any_moment_of_crop_show_no_traceback_and_end
     workspace = fill(tmp_path / "data", images)
     moments = random.Random(6)
     codes = set()
-    for number in range(20):
+    for number in range(10):
         line = ("crop", "--detector", "haar", "--size", "32", "--margin", f"0.{number}")
         with started(["-m", "cli"], tmp_path, *line, "--workspace", workspace.root) as process:
             said = process.stderr.readline()

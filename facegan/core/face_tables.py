@@ -9,28 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from facegan.core.errors import CatalogError
 from facegan.core.image_tables import ImageTables
 from facegan.core.records import FaceRecord, Outcome, Reason, Status
 from facegan.core.review_rows import Reviews, matched, replace_review, reviews_of
 from facegan.core.rows import FACE_COLUMNS, INSERT_FACE, face_of, face_values, outcomes
-
-ORDERS = (
-    "id",
-    "score",
-    "size_px",
-    "sharpness",
-    "exposure",
-    "yaw",
-    "roll",
-    "padding",
-    "upscale",
-    "reason",
-    "cluster",
-)
-"""What faces can be sorted by."""
 
 TAKEN_OUT_FACE = frozenset({Reason.OPTED_OUT, Reason.FORGOTTEN})
 """Reasons of faces whose image was taken out, which stands above rules and reviews."""
@@ -188,73 +172,26 @@ class FaceTables(ImageTables):
         sql = "SELECT sha256 FROM faces WHERE status = 'kept' AND sha256 IS NOT NULL"
         return {row["sha256"] for row in self._db.all(sql)}
 
-    def page_of_faces(
-        self,
-        *,
-        order: str = "id",
-        descending: bool = False,
-        status: Status | None = None,
-        reason: Reason | None = None,
-        cluster: str | None = None,
-        offset: int = 0,
-        limit: int = 100,
-    ) -> list[FaceRecord]:
-        """Some of the faces, sorted; those without a value come last, equal ones by their ids.
+    def page_of_faces(self, offset: int = 0, limit: int = 100) -> list[FaceRecord]:
+        """Some of the faces, by their ids.
 
         Args:
-            order: one of ORDERS.
-            descending: the greatest value first.
-            status: only faces of this status.
-            reason: only faces rejected for this reason.
-            cluster: only the duplicates of this crop, and itself.
             offset: faces to pass over.
             limit: faces at most.
-
-        Raises:
-            ValueError: the order is none of ORDERS.
         """
-        if order not in ORDERS:
-            raise ValueError(order)
-        where, values = _where(status=status, reason=reason, cluster=cluster)
-        direction = "DESC" if descending else "ASC"
-        by = "id " + direction if order == "id" else f"{order} {direction} NULLS LAST, id"
-        rows = self._db.all(
-            # Sorted are the ids alone: whole rows would be copied.
-            f"SELECT faces.* FROM (SELECT id FROM faces {where} ORDER BY {by}"  # noqa: S608
-            f" LIMIT ? OFFSET ?) JOIN faces USING (id) ORDER BY {by}",
-            (*values, limit, offset),
-        )
+        rows = self._db.all("SELECT * FROM faces ORDER BY id LIMIT ? OFFSET ?", (limit, offset))
         return [face_of(row) for row in rows]
 
-    def count_faces(
-        self,
-        status: Status | None = None,
-        reason: Reason | None = None,
-        cluster: str | None = None,
-        split: str | None = None,
-    ) -> int:
-        """How many faces there are, as `page_of_faces` chooses them, and of one split."""
-        where, values = _where(status=status, reason=reason, cluster=cluster, split=split)
-        return int(self._db.one(f"SELECT count(*) AS n FROM faces {where}", values)["n"])  # noqa: S608
+    def count_faces(self, status: Status | None = None, split: str | None = None) -> int:
+        """How many faces there are, of one status and one split where these are given."""
+        wanted = {"status": status, "split": split}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(("1", *(f"{name} = :{name}" for name in given)))
+        return int(self._db.one(f"SELECT count(*) FROM faces WHERE {where}", given)[0])  # noqa: S608
 
     def count_clusters(self) -> int:
         """How many faces stand for duplicates of them."""
         return int(self._db.one("SELECT count(DISTINCT cluster) AS n FROM faces")["n"])
-
-    def face_tallies(self) -> dict[str, int]:
-        """How many faces were rejected for which reason, the most frequent first."""
-        rows = self._db.all(
-            "SELECT reason, count(*) AS n FROM faces WHERE reason IS NOT NULL"
-            " GROUP BY reason ORDER BY n DESC, reason"
-        )
-        return {row["reason"]: row["n"] for row in rows}
-
-
-def _where(**wanted: str | None) -> tuple[str, list[Any]]:
-    """The condition that all given columns have their values."""
-    given = {name: value for name, value in wanted.items() if value is not None}
-    terms = " AND ".join(f"{name} = ?" for name in given)
-    return (f"WHERE {terms}" if terms else ""), list(given.values())
 
 
 def _decide(db: sqlite3.Connection, face_id: int, verdict: Status | None) -> FaceRecord:

@@ -6,7 +6,7 @@ import pytest
 from facegan.core.catalog import Catalog
 from facegan.core.database import Database
 from facegan.core.errors import CatalogError
-from facegan.core.face_tables import ORDERS, HashedImage, judged
+from facegan.core.face_tables import HashedImage, judged
 from facegan.core.records import (
     Box,
     FaceRecord,
@@ -17,6 +17,7 @@ from facegan.core.records import (
     Status,
 )
 from facegan.core.schema import MIGRATIONS
+from facegan.core.shard_index import HELD_OUT
 
 KEPT = Outcome(Status.KEPT, ms=2.5)
 BOX = Box(10, 20, 50, 60)
@@ -226,42 +227,19 @@ def test_status_follows_from_rules_and_review():
 # pages
 
 
-def test_pages_are_sorted_with_unknown_values_last_and_equal_ones_by_id(catalog):
-    scores = [0.5, None, 0.9, 0.5, None, 0.1]
-    catalog.record_faces("a", [face(crop=str(n), score=s) for n, s in enumerate(scores)], KEPT, "c")
-
-    def crops(**choice):
-        return "".join(found.sha256 for found in catalog.page_of_faces(**choice))
-
-    assert crops(order="score") == "503214"
-    assert crops(order="score", descending=True) == "203514"
-    assert crops(order="score", offset=1, limit=3) == "032"
-    assert crops(descending=True) == "543210"
-    for order in ORDERS:
-        assert len(crops(order=order)) == 6
+def test_pages_are_of_all_faces_by_their_ids(catalog):
+    catalog.record_faces("a", [face(crop=str(n)) for n in range(6)], KEPT, "c")
+    pages = (catalog.page_of_faces(offset, 4) for offset in (0, 4, 8))
+    assert ["".join(one.sha256 for one in page) for page in pages] == ["0123", "45", ""]
 
 
-def test_pages_can_be_of_one_status_reason_or_cluster(catalog):
-    catalog.record_faces(
-        "a",
-        [face(crop="1", cluster="1"), face(crop="2", cluster="1", **BLURRED), face(**SMALL)],
-        KEPT,
-        "c",
-    )
-    assert [f.sha256 for f in catalog.page_of_faces(status=Status.KEPT)] == ["1"]
-    assert [f.sha256 for f in catalog.page_of_faces(reason=Reason.BLURRED)] == ["2"]
-    assert [f.sha256 for f in catalog.page_of_faces(cluster="1")] == ["1", "2"]
-    assert catalog.page_of_faces(status=Status.KEPT, reason=Reason.BLURRED) == []
+def test_faces_are_counted_by_status_and_split(catalog):
+    faces = [face(crop="1", split=HELD_OUT), face(crop="2"), face(crop="3", **BLURRED)]
+    catalog.record_faces("a", faces, KEPT, "c")
     assert catalog.count_faces() == 3
-    assert catalog.count_faces(Status.REJECTED) == 2
-    assert catalog.count_faces(reason=Reason.TOO_SMALL) == 1
-    assert catalog.face_tallies() == {"blurred": 1, "too_small": 1}
-
-
-@pytest.mark.parametrize("order", ["path", "score; DROP TABLE faces", "SCORE"])
-def test_other_orders_are_refused(catalog, order):
-    with pytest.raises(ValueError, match=order):
-        catalog.page_of_faces(order=order)
+    assert catalog.count_faces(Status.KEPT) == 2
+    assert catalog.count_faces(split=HELD_OUT) == 1
+    assert catalog.count_faces(Status.REJECTED, split=HELD_OUT) == 0
 
 
 # what older versions left

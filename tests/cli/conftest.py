@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Typed = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -27,5 +28,24 @@ def facegan(tmp_path: Path) -> Run:
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+@pytest.fixture
+def typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Typed:
+    """Run `facegan ARGS` in this process and an empty folder: exit code, stdout and stderr."""
+    import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            cli.main(args)
+        told = capsys.readouterr()
+        code = left.value.code
+        return (code if isinstance(code, int) else 0), told.out, told.err
 
     return run

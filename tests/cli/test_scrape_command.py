@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,30 +15,16 @@ from pipeline.config import ScrapeConfig
 from pipeline.gallery import Gallery
 from tests import servers
 
-Typed = Callable[..., tuple[int, str, str]]
+from .conftest import Typed
 
 
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Run `facegan ARGS` in an empty folder: exit code, stdout and stderr."""
-    import cli
-
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(autouse=True)
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the machine's own, and no torch."""
     monkeypatch.delenv("FACEGAN_CONTACT", raising=False)
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     # What `facegan run` looks at first needs torch.
     monkeypatch.setattr("facegan.commands.run._check", lambda _: None)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            cli.main(args)
-        told = capsys.readouterr()
-        code = left.value.code
-        return (code if isinstance(code, int) else 0), told.out, told.err
-
-    return run
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,27 +16,9 @@ from pipeline.config import SIZES
 from pipeline.images import encode_png
 from tests.crop_helpers import as_jpeg, fill
 
-Typed = Callable[..., tuple[int, str, str]]
+from .conftest import Typed
+
 COUNT = 60
-
-
-@pytest.fixture
-def typed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Typed:
-    """Run `facegan ARGS` in an empty folder: exit code, stdout and stderr."""
-    import cli
-
-    monkeypatch.chdir(tmp_path)
-
-    def run(*args: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as left:
-            cli.main(args)
-        told = capsys.readouterr()
-        code = left.value.code
-        return (code if isinstance(code, int) else 0), told.out, told.err
-
-    return run
 
 
 @pytest.fixture

@@ -69,6 +69,21 @@ def _common(first: Window, second: Window | None) -> Window | None:
     return Window(left, top, right, bottom) if right > left and bottom > top else None
 
 
+def product(first: ArrayLike, second: ArrayLike) -> NDArray[np.float32]:
+    """`first @ second` for small ones, or many of them, without BLAS.
+
+    Its results differ from processor to processor, and OpenBLAS has raised a floating point flag of
+    its own on finite numbers ("invalid value encountered in matmul").
+
+    Args:
+        first: (..., rows, n) numbers.
+        second: (..., n, columns); or (n,), which gives (..., rows).
+    """
+    one, other = np.asarray(first, np.float32), np.asarray(second, np.float32)
+    terms = "...j,j->..." if other.ndim == 1 else "...ij,...jk->...ik"
+    return np.asarray(np.einsum(terms, one, other), np.float32)
+
+
 def curve(points: ArrayLike, *, closed: bool = False, steps: int = 8) -> Points:
     """A Catmull-Rom spline through `points`.
 
@@ -90,7 +105,7 @@ def curve(points: ArrayLike, *, closed: bool = False, steps: int = 8) -> Points:
         else np.concatenate([2 * p[:1] - p[1:2], p, 2 * p[-1:] - p[-2:-1]])
     )
     knots = np.stack([ring[:-3], ring[1:-2], ring[2:-1], ring[3:]], axis=1)  # (segments, 4, D)
-    samples = (_basis(steps) @ knots).reshape(-1, p.shape[1])
+    samples = product(_basis(steps), knots).reshape(-1, p.shape[1])
     return samples if closed else np.concatenate([samples, p[-1:]])
 
 
@@ -98,13 +113,13 @@ def curve(points: ArrayLike, *, closed: bool = False, steps: int = 8) -> Points:
 def _basis(steps: int) -> NDArray[np.float32]:
     """(steps, 4): what each of four knots gives to each sample between the inner two."""
     t = np.linspace(0, 1, steps, endpoint=False, dtype=np.float32)
-    return np.asarray(np.stack([t**0, t, t**2, t**3], axis=1) @ CATMULL_ROM, np.float32)
+    return product(np.stack([t**0, t, t**2, t**3], axis=1), CATMULL_ROM)
 
 
 def ribbon(line: Points, widths: ArrayLike) -> Points:
     """The outline of `line` ((N, 2)) drawn with a pen of `widths` (N, or spread evenly over it)."""
     given = np.atleast_1d(np.asarray(widths, dtype=np.float32))
-    spread = _spread(len(line), len(given)) @ given
+    spread = product(_spread(len(line), len(given)), given)
     along = np.empty_like(line)
     along[1:-1] = line[2:] - line[:-2]
     along[0], along[-1] = line[1] - line[0], line[-1] - line[-2]

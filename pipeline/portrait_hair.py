@@ -20,6 +20,7 @@ from pipeline.portrait_brush import (
     fixed,
     hairs,
     mask_of,
+    product,
     stroke,
 )
 from pipeline.portrait_head import Floats, height_base
@@ -212,7 +213,7 @@ def _paint_sheen(easel: Easel, inner: Points, outer: Points) -> None:
     band = _between(inner, outer, 0.55)
     middle = easel.pose.at([(0.0, -0.6)], 0.0)[0]
     reach = (band - middle) / easel.unit_px
-    facing = np.clip(reach @ easel.light[:2] * 0.9 - 0.1, 0, 1)
+    facing = np.clip(product(reach, easel.light[:2]) * 0.9 - 0.1, 0, 1)
     facing *= np.clip(1.3 - np.linalg.norm(reach - easel.light[:2], axis=1), 0, 1)
     widths = (0.03 + 0.55 * facing) * easel.unit_px
     opacity, blur = 0.22 + 0.25 * easel.attributes.light_strength, 0.09 * easel.unit_px

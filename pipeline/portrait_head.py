@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facegan.core.records import Box, Landmarks
 from pipeline.portrait_attributes import Expression, PortraitAttributes
-from pipeline.portrait_brush import Points, curve
+from pipeline.portrait_brush import Points, curve, product
 
 Floats = NDArray[np.float32]
 
@@ -59,7 +59,7 @@ def height_at(u: ArrayLike, v: ArrayLike) -> Floats:
     """How far the face stands out at (u, v): an ellipsoid and its bumps, in head units."""
     u_, v_ = np.asarray(u, np.float32)[..., None], np.asarray(v, np.float32)[..., None]
     u0, v0, wide, high, lift = BUMPS.T
-    bumps = np.exp(-(((u_ - u0) / wide) ** 2) - ((v_ - v0) / high) ** 2) @ lift
+    bumps = product(np.exp(-(((u_ - u0) / wide) ** 2) - ((v_ - v0) / high) ** 2), lift)
     square = (u_[..., 0] / 1.1) ** 2 + ((v_[..., 0] + 0.05) / 1.66) ** 2
     return np.asarray(np.sqrt(np.maximum(1 - square, 0.0)) + bumps, np.float32)
 
@@ -141,7 +141,7 @@ class Pose:
 
     def light(self, direction: ArrayLike) -> Floats:
         """A direction of the picture as the head sees it: (3,) unit length."""
-        turned = np.asarray(direction, np.float32) @ self.rotation
+        turned = product(self.rotation.T, direction)
         return np.asarray(turned / np.linalg.norm(turned), np.float32)
 
     def to_grid(self, xy: Floats) -> Floats:
@@ -152,8 +152,8 @@ class Pose:
         plane = self.rotation[:2, :2] * np.array((1.0, self.stretch), np.float32)
         back = np.linalg.inv(plane).astype(np.float32)
         near = (xy - np.array(self.origin, np.float32)) / np.float32(self.unit_px)
-        flat = np.asarray(near @ back.T, np.float32)
-        drift = back @ self.rotation[:2, 2]
+        flat = np.asarray(cv2.transform(near, back), np.float32)
+        drift = product(back, self.rotation[:2, 2])
         height = relief().height
         grid = _grid_of(flat)
         for _ in range(2):
@@ -180,7 +180,7 @@ def _rotation(attributes: PortraitAttributes) -> Floats:
     tilt = np.array([[1, 0, 0], [0, c(pitch), -s(pitch)], [0, s(pitch), c(pitch)]])
     turn = np.array([[c(yaw), 0, s(yaw)], [0, 1, 0], [-s(yaw), 0, c(yaw)]])
     lean = np.array([[c(roll), -s(roll), 0], [s(roll), c(roll), 0], [0, 0, 1]])
-    return np.asarray(lean @ turn @ tilt, np.float32)
+    return product(product(lean, turn), tilt)
 
 
 def outline(pose: Pose, jaw: float) -> Points:
@@ -212,7 +212,7 @@ def outline(pose: Pose, jaw: float) -> Points:
 def face_box(pose: Pose, jaw: float) -> Box:
     """Upper forehead to chin, side to side: what a face detector would draw, in canvas pixels."""
     ring = outline(pose, jaw)
-    back = (ring - np.array(pose.origin, np.float32)) @ pose.rotation[:2, :2]
+    back = product(ring - np.array(pose.origin, np.float32), pose.rotation[:2, :2])
     face = ring[back[:, 1] >= FOREHEAD * pose.stretch * pose.unit_px]
     left, top = (float(value) for value in face.min(axis=0))
     right, bottom = (float(value) for value in face.max(axis=0))

@@ -20,6 +20,7 @@ from pipeline.portrait_brush import (
     fill,
     mask_of,
     mix,
+    product,
     stroke,
 )
 from pipeline.portrait_head import GRID_U, GRID_V, Floats, Pose, outline, relief, sample
@@ -88,7 +89,7 @@ def lit_skin(easel: Easel) -> Floats:
     """
     body, strength = relief(), easel.attributes.light_strength
     light = easel.pose.light(easel.light)
-    facing = np.clip((body.normals @ light + 0.3) / 1.3, 0, 1)
+    facing = np.clip((product(body.normals, light) + 0.3) / 1.3, 0, 1)
     level = 1.04 - (0.35 + 0.6 * strength) * (1 - facing) + 1.5 * body.cavity
     steps = np.clip(level * (255 / LEVELS[-1]), 0, 255).astype(np.uint8)
     colours = (_ramp() * np.array(easel.attributes.skin, np.float32))[steps]
@@ -96,7 +97,7 @@ def lit_skin(easel: Easel) -> Floats:
     colours *= 1 - warm[..., None] * np.array((0.02, 0.17, 0.15), np.float32)
     colours *= 1 - _spots(SOCKETS)[..., None] * np.array((0.13, 0.18, 0.16), np.float32)
     halfway = easel.pose.light(easel.light + np.array((0, 0, 1), np.float32))
-    gloss = np.clip(body.normals @ halfway, 0, 1)
+    gloss = np.clip(product(body.normals, halfway), 0, 1)
     for _ in range(4):
         gloss = gloss * gloss  # to the power of 16
     colours += (255 - colours) * (gloss * np.float32(0.10 + 0.24 * strength))[..., None]

@@ -1,6 +1,7 @@
 """A workspace as `facegan scrape` leaves it, made of bytes at hand."""
 
 import io
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ from facegan.core.files import Workspace, content_path, sha256_of, write_bytes
 from facegan.core.records import ImageRecord, Outcome, SearchResult, Status
 from facegan.core.rows import FACE_COLUMNS
 from pipeline.images import ImageLimits, Rejection, inspect
+from pipeline.portraits import portraits
 
 FACE_NAMES = ", ".join(f'"{column}"' for column in FACE_COLUMNS)
 
@@ -40,6 +42,12 @@ def as_jpeg(image):
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image, np.uint8)).save(file, "JPEG", quality=95)
     return file.getvalue()
+
+
+@cache
+def drawn(count):
+    """The first of a fixed row of portraits, each the bytes of a JPEG file."""
+    return tuple(as_jpeg(portrait.image) for portrait in portraits(count, seed=21, size_px=160))
 
 
 def faces_of(workspace, status=Status.KEPT):

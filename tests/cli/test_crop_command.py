@@ -17,17 +17,15 @@ from facegan.core.records import Outcome, Reason, Status
 from pipeline.config import SIZES, CropConfig
 from pipeline.crop_plan import words_of
 from pipeline.detect import ResolvedDetector
-from pipeline.portraits import portraits
-from tests.crop_helpers import as_jpeg, fill
+from tests.crop_helpers import drawn, fill
 
-PORTRAITS = [as_jpeg(portrait.image) for portrait in portraits(4, seed=21, size_px=160)]
 HAAR = ("--detector", "haar", "--size", "64", "--workers", "1")
 
 
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path / "cache"))
-    return Path(fill(tmp_path / "data", PORTRAITS).root)
+    return Path(fill(tmp_path / "data", drawn(4)).root)
 
 
 def call(root: Path, *args: str) -> int:

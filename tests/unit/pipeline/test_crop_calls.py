@@ -16,12 +16,10 @@ from pipeline.crop_plan import Recut, plan, words_of
 from pipeline.crop_stage import crop
 from pipeline.detect import MODEL_SHA256, ResolvedDetector
 from pipeline.executors import Serial
-from pipeline.portraits import portraits
-from tests.crop_helpers import Unused, as_jpeg, faces_of, fill, rows_of
+from tests.crop_helpers import Unused, as_jpeg, drawn, faces_of, fill, rows_of
 
 CONFIG = CropConfig(detector="haar", size=64)
 HAAR = ResolvedDetector("haar")
-PORTRAITS = [as_jpeg(portrait.image) for portrait in portraits(5, seed=21, size_px=160)]
 NO_FACE = Outcome(Status.REJECTED, Reason.NO_FACE)
 BLANK = as_jpeg([[[90, 120, 90]] * 80] * 80)
 SMALLER = replace(CONFIG, size=32)
@@ -29,7 +27,7 @@ SMALLER = replace(CONFIG, size=32)
 
 @pytest.fixture
 def workspace(tmp_path):
-    return fill(tmp_path / "data", PORTRAITS)
+    return fill(tmp_path / "data", drawn(5))
 
 
 def run(workspace, config=CONFIG, **more):
@@ -217,7 +215,7 @@ def test_where_all_are_blurred_the_hint_is_a_threshold_that_half_of_them_pass(wo
 
 
 def test_where_all_would_be_enlarged_too_much_the_hint_is_a_size_that_can_be_cut(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:3])
+    workspace = fill(tmp_path / "data", drawn(5)[:3])
     with pytest.raises(NothingProducedError, match="none of 3 faces is kept: 3 too_small") as why:
         run(workspace, replace(CONFIG, size=512))
     size = why.value.hint.removeprefix("facegan crop --size ").removesuffix(" --detector haar")
@@ -232,7 +230,7 @@ def test_where_none_was_found_the_hint_is_the_other_detector(tmp_path):
 
 
 def test_where_all_were_rejected_by_hand_the_hint_is_the_review(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:1])
+    workspace = fill(tmp_path / "data", drawn(5)[:1])
     run(workspace)
     with Catalog(workspace.catalog) as catalog:
         catalog.review_face(catalog.faces()[0].id, Status.REJECTED)

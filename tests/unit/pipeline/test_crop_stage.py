@@ -21,11 +21,10 @@ from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import encode_png
 from pipeline.pack import pack
 from pipeline.portraits import portraits
-from tests.crop_helpers import Unused, as_jpeg, faces_of, fill, rows_of
+from tests.crop_helpers import Unused, as_jpeg, drawn, faces_of, fill, rows_of
 from tests.unit.pipeline.test_images import giant_png
 
 CONFIG = CropConfig(detector="haar", size=64)
-PORTRAITS = [as_jpeg(portrait.image) for portrait in portraits(5, seed=21, size_px=160)]
 BLANK = as_jpeg([[[90, 120, 90]] * 80] * 80)
 
 
@@ -39,7 +38,7 @@ def outcomes(workspace):
 
 
 def test_faces_rows_and_shards_come_of_images(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS, license="CC0", creator="A. Painter")
+    workspace = fill(tmp_path / "data", drawn(5), license="CC0", creator="A. Painter")
     events = []
     report = run(workspace, listener=events.append)
     assert report.images.kept == report.faces.kept == report.shards.count == 5
@@ -60,12 +59,12 @@ def test_faces_rows_and_shards_come_of_images(tmp_path):
 
 
 def test_metadata_stand_beside_each_face(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:1], license="CC0", creator="A. Painter")
+    workspace = fill(tmp_path / "data", drawn(5)[:1], license="CC0", creator="A. Painter")
     report = run(workspace)
     data = (workspace.shards / report.shards.shards[0].file).read_bytes()
     start = data.index(b'{"box"')
     facts = json.loads(data[start : data.index(b"\0", start)])
-    assert facts["image_sha256"] == sha256_of(PORTRAITS[0])
+    assert facts["image_sha256"] == sha256_of(drawn(5)[0])
     assert facts["detector"] == "haar"
     assert facts["origin"] == {
         "url": "https://example.org/0.jpg",
@@ -76,8 +75,8 @@ def test_metadata_stand_beside_each_face(tmp_path):
 
 
 def test_each_bad_image_costs_itself_and_has_its_reason(tmp_path):
-    bad = [b"", b"text named .jpg", PORTRAITS[1][:900], giant_png(), BLANK]
-    workspace = fill(tmp_path / "data", [PORTRAITS[0], *bad])
+    bad = [b"", b"text named .jpg", drawn(5)[1][:900], giant_png(), BLANK]
+    workspace = fill(tmp_path / "data", [drawn(5)[0], *bad])
     report = run(workspace)
     assert report.images.kept == 1
     assert report.images.rejected == {
@@ -89,7 +88,7 @@ def test_each_bad_image_costs_itself_and_has_its_reason(tmp_path):
 
 
 def test_running_again_does_nothing_and_leaves_the_same_bytes(tmp_path):
-    workspace = fill(tmp_path / "data", [*PORTRAITS, b"bad"])
+    workspace = fill(tmp_path / "data", [*drawn(5), b"bad"])
     run(workspace)
     before = rows_of(workspace)
     times = {path: path.stat().st_mtime_ns for path in workspace.shards.iterdir()}
@@ -101,11 +100,11 @@ def test_running_again_does_nothing_and_leaves_the_same_bytes(tmp_path):
 
 
 def test_a_file_that_is_gone_is_tried_again_by_the_next_call(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:2])
-    (path,) = workspace.images.glob(f"*/{sha256_of(PORTRAITS[0])}.jpg")
+    workspace = fill(tmp_path / "data", drawn(5)[:2])
+    (path,) = workspace.images.glob(f"*/{sha256_of(drawn(5)[0])}.jpg")
     path.unlink()
     assert run(workspace).images.failed == {"unreadable": 1}
-    path.write_bytes(PORTRAITS[0])
+    path.write_bytes(drawn(5)[0])
     report = run(workspace)
     assert report.images.kept == 1
     assert report.shards.count == 2
@@ -117,7 +116,7 @@ def test_a_crashed_decoder_costs_one_image_and_is_tried_again(tmp_path):
             for number, item in enumerate(items):
                 yield item, WorkerDied() if number == 1 else work(item)
 
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     report = run(workspace, executor=Crashing())
     assert report.images.kept == 4
     assert report.images.failed == {"decoder_crashed": 1}
@@ -125,7 +124,7 @@ def test_a_crashed_decoder_costs_one_image_and_is_tried_again(tmp_path):
 
 
 def test_another_configuration_replaces_the_faces_and_removes_their_files(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     old = set(workspace.faces.glob("*/*.png"))
     report = run(workspace, CropConfig(detector="haar", size=32))
@@ -137,7 +136,7 @@ def test_another_configuration_replaces_the_faces_and_removes_their_files(tmp_pa
 
 
 def test_deleted_crops_are_cut_again(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     before = run(workspace)
     next(workspace.faces.glob("*/*.png")).unlink()
     report = run(workspace)
@@ -146,9 +145,9 @@ def test_deleted_crops_are_cut_again(tmp_path):
 
 
 def test_stopping_keeps_what_is_done_and_the_next_call_goes_on(tmp_path):
-    whole = fill(tmp_path / "whole", [*PORTRAITS, b"bad"])
+    whole = fill(tmp_path / "whole", [*drawn(5), b"bad"])
     run(whole)
-    workspace = fill(tmp_path / "data", [*PORTRAITS, b"bad"])
+    workspace = fill(tmp_path / "data", [*drawn(5), b"bad"])
     asked = itertools.count()
     report = run(workspace, should_stop=lambda: next(asked) == 2)
     assert (report.images.total, report.pending, report.shards) == (2, 4, None)
@@ -179,7 +178,7 @@ def test_without_faces_the_error_tallies_the_reasons(tmp_path):
 
 
 def test_a_full_disk_stops_the_stage_and_loses_nothing(tmp_path, monkeypatch):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     write, written = files.write_bytes, []
 
     def fails_at_third(path, data):
@@ -197,7 +196,7 @@ def test_a_full_disk_stops_the_stage_and_loses_nothing(tmp_path, monkeypatch):
 
 
 def test_a_file_in_the_way_of_the_faces_is_named(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS[:1])
+    workspace = fill(tmp_path / "data", drawn(5)[:1])
     workspace.faces.write_text("in the way")
     with pytest.raises(WorkspaceError, match="a file stands in the way"):
         run(workspace)
@@ -217,7 +216,7 @@ def test_of_two_images_with_the_same_crop_one_is_a_duplicate(tmp_path):
 
 
 def test_faces_are_measured_and_images_hashed(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     with Catalog(workspace.catalog) as catalog:
         faces, images = catalog.faces(), catalog.hashed_images()
@@ -228,7 +227,7 @@ def test_faces_are_measured_and_images_hashed(tmp_path):
 
 
 def test_another_threshold_judges_again_without_cutting_again(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     before = run(workspace)
     values = sorted(face.sharpness for face in faces_of(workspace))
     strict = replace(CONFIG, min_sharpness=(values[1] + values[2]) / 2)
@@ -242,7 +241,7 @@ def test_another_threshold_judges_again_without_cutting_again(tmp_path):
 def test_copies_are_found_over_several_calls_and_the_best_is_kept(tmp_path):
     image = next(portraits(1, seed=22, size_px=320)).image
     enlarged = as_jpeg(cv2.resize(image[::2, ::2], None, fx=4, fy=4))
-    workspace = fill(tmp_path / "data", [enlarged, *PORTRAITS[:2]])
+    workspace = fill(tmp_path / "data", [enlarged, *drawn(5)[:2]])
     assert run(workspace).faces.kept == 3
     fill(tmp_path / "data", [as_jpeg(image)])
     report = run(workspace)
@@ -253,7 +252,7 @@ def test_copies_are_found_over_several_calls_and_the_best_is_kept(tmp_path):
 
 
 def test_decisions_by_hand_outlive_another_cut(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     with Catalog(workspace.catalog) as catalog:
         thrown = catalog.review_face(catalog.faces()[0].id, Status.REJECTED)
@@ -265,7 +264,7 @@ def test_decisions_by_hand_outlive_another_cut(tmp_path):
 
 
 def test_held_out_faces_are_told_and_stand_in_the_index(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     report = run(workspace, hold_out=0.5)
     held_out = {face.sha256 for face in faces_of(workspace) if face.split == HELD_OUT}
     assert {member.sha256 for member in report.shards.split(HELD_OUT)} == held_out
@@ -276,7 +275,7 @@ def test_held_out_faces_are_told_and_stand_in_the_index(tmp_path):
 
 
 def test_faces_that_no_call_has_judged_yet_are_not_packed(tmp_path, monkeypatch):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
 
     def killed(*_):
         raise KeyboardInterrupt

@@ -1,4 +1,5 @@
 import time
+from functools import cache
 
 import cv2
 import numpy as np
@@ -17,7 +18,10 @@ from pipeline.dedup import (
 )
 from pipeline.portraits import portraits
 
-PICTURES = [portrait.image for portrait in portraits(12, seed=61, size_px=160)]
+
+@cache
+def pictures():
+    return tuple(portrait.image for portrait in portraits(12, seed=61, size_px=160))
 
 
 def bits_between(one, other):
@@ -53,23 +57,23 @@ COPIES = {
 
 @pytest.mark.parametrize("made", COPIES.values(), ids=COPIES)
 def test_copies_have_nearly_the_same_hash(made):
-    for image in PICTURES:
+    for image in pictures():
         assert bits_between(phash(image), phash(made(image))) <= IMAGE_BITS
 
 
 def test_different_portraits_and_mirror_images_have_others():
-    hashes = [phash(image) for image in PICTURES]
+    hashes = [phash(image) for image in pictures()]
     for at, one in enumerate(hashes):
-        assert bits_between(one, phash(mirrored(PICTURES[at]))) > IMAGE_BITS
+        assert bits_between(one, phash(mirrored(pictures()[at]))) > IMAGE_BITS
         assert all(bits_between(one, other) > IMAGE_BITS for other in hashes[:at])
 
 
 @pytest.mark.parametrize("made", COPIES.values(), ids=COPIES)
 def test_mirrored_copies_are_alike_and_said_to_be_mirrored(made):
-    hashes = [phash(image) for image in PICTURES]
-    hashes += [phash(made(mirrored(image))) for image in PICTURES]
+    hashes = [phash(image) for image in pictures()]
+    hashes += [phash(made(mirrored(image))) for image in pictures()]
     found = alike(hashes, IMAGE_BITS)
-    count = len(PICTURES)
+    count = len(pictures())
     assert sorted(zip(found.one, found.other, strict=True)) == [
         (n, n + count) for n in range(count)
     ]
@@ -78,7 +82,7 @@ def test_mirrored_copies_are_alike_and_said_to_be_mirrored(made):
 
 
 def test_the_hash_of_a_mirror_image_is_known_without_looking_at_it():
-    for image in PICTURES:
+    for image in pictures():
         words = as_words([phash(mirrored(image))])
         assert (mirror(as_words([phash(image)]))[:, (0, -1)] == words[:, (0, -1)]).all()
         apart = np.bitwise_count(mirror(as_words([phash(image)])) ^ words)

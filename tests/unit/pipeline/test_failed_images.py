@@ -12,13 +12,14 @@ from pipeline import crop as crop_module
 from pipeline.config import CropConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Serial, WorkerDied
-from pipeline.portraits import portraits
-from tests.crop_helpers import Unused, as_jpeg, faces_of, fill, rows_of
+from tests.crop_helpers import Unused, drawn, faces_of, fill, rows_of
 
 CONFIG = CropConfig(detector="haar", size=64)
 FRAMED_WIDER = replace(CONFIG, margin=0.2)
-PORTRAITS = [as_jpeg(portrait.image) for portrait in portraits(5, seed=21, size_px=160)]
-FIRST = sha256_of(PORTRAITS[0])
+
+
+def first():
+    return sha256_of(drawn(5)[0])
 
 
 class Ending:
@@ -29,7 +30,7 @@ class Ending:
 
     def run(self, work, items):
         for item in items:
-            yield item, self.ended if item.sha256 == FIRST else work(item)
+            yield item, self.ended if item.sha256 == first() else work(item)
 
 
 def run(workspace, config=CONFIG, **more):
@@ -41,7 +42,7 @@ def run(workspace, config=CONFIG, **more):
 
 
 def gone(workspace):
-    (path,) = workspace.images.glob(f"*/{FIRST}.jpg")
+    (path,) = workspace.images.glob(f"*/{first()}.jpg")
     path.unlink()
     return path
 
@@ -54,15 +55,15 @@ def gone(workspace):
     ],
 )
 def test_a_worker_that_ends_costs_no_face_that_was_cut_before(tmp_path, ended, reason, detail):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     report, said = run(workspace, FRAMED_WIDER, executor=Ending(ended))
     assert report.images.failed == {reason: 1}
     assert (report.faces.kept, report.shards.count) == (5, 5)
     assert said[-1] == f"1 kept face of failed images stays as it was: {reason} 1"
     with Catalog(workspace.catalog) as catalog:
-        assert [row["detail"] for row in catalog._db.all(OUTCOME, (FIRST,))] == [detail]
-        assert FIRST in catalog.hashed_images()
+        assert [row["detail"] for row in catalog._db.all(OUTCOME, (first(),))] == [detail]
+        assert first() in catalog.hashed_images()
 
 
 OUTCOME = "SELECT detail FROM outcomes WHERE stage = 'crop' AND item = ?"
@@ -71,8 +72,8 @@ OUTCOME = "SELECT detail FROM outcomes WHERE stage = 'crop' AND item = ?"
 @pytest.mark.parametrize("error", [MemoryError(), None])
 def test_a_failure_costs_no_face_and_the_next_call_tries_again(tmp_path, monkeypatch, error):
     """There is no memory, or the original is gone; and back."""
-    workspace = fill(tmp_path / "data", PORTRAITS)
-    whole = fill(tmp_path / "whole", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
+    whole = fill(tmp_path / "whole", drawn(5))
     run(workspace)
     run(whole, FRAMED_WIDER)
     with monkeypatch.context() as patch:
@@ -82,7 +83,7 @@ def test_a_failure_costs_no_face_and_the_next_call_tries_again(tmp_path, monkeyp
             read = crop_module.read
 
             def reading(path, limits):
-                if FIRST in path.name:
+                if first() in path.name:
                     raise error
                 return read(path, limits)
 
@@ -94,7 +95,7 @@ def test_a_failure_costs_no_face_and_the_next_call_tries_again(tmp_path, monkeyp
         assert (again.images.total, again.faces.kept, len(said)) == (1, 5, 2)
         assert again.shards == report.shards
     if error is None:
-        path.write_bytes(PORTRAITS[0])
+        path.write_bytes(drawn(5)[0])
     report, said = run(workspace, FRAMED_WIDER)
     assert (report.images.kept, report.faces.kept) == (1, 5)
     assert said == ["cutting 1 face anew: margin default -> 0.2"]
@@ -102,7 +103,7 @@ def test_a_failure_costs_no_face_and_the_next_call_tries_again(tmp_path, monkeyp
 
 
 def test_crops_of_another_size_are_set_aside_and_come_back_with_it(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     before, _ = run(workspace)
     gone(workspace)
     report, said = run(workspace, replace(CONFIG, size=32))
@@ -117,23 +118,23 @@ def test_crops_of_another_size_are_set_aside_and_come_back_with_it(tmp_path):
 
 
 def test_a_face_set_aside_stays_out_even_if_a_person_kept_it_and_leads_no_copies(tmp_path):
-    copy = PORTRAITS[0] + b"\0"
-    workspace = fill(tmp_path / "data", [*PORTRAITS, copy])
+    copy = drawn(5)[0] + b"\0"
+    workspace = fill(tmp_path / "data", [*drawn(5), copy])
     run(workspace)
     with Catalog(workspace.catalog) as catalog:
-        (own,) = (face for face in catalog.faces(None) if face.image_sha256 == FIRST)
+        (own,) = (face for face in catalog.faces(None) if face.image_sha256 == first())
         catalog.review_face(own.id, Status.KEPT)
     gone(workspace)
     report, _ = run(workspace, replace(CONFIG, size=32))
     assert (report.faces.kept, report.shards.count) == (5, 5)
     (aside,) = faces_of(workspace, Status.REJECTED)
-    assert (aside.image_sha256, aside.reason) == (FIRST, Reason.UNREADABLE)
+    assert (aside.image_sha256, aside.reason) == (first(), Reason.UNREADABLE)
 
 
 def test_a_face_whose_crop_is_gone_as_well_does_not_stay(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
-    (own,) = (face for face in faces_of(workspace) if face.image_sha256 == FIRST)
+    (own,) = (face for face in faces_of(workspace) if face.image_sha256 == first())
     (workspace.root / own.path).unlink()
     gone(workspace)
     report, _ = run(workspace)
@@ -142,7 +143,7 @@ def test_a_face_whose_crop_is_gone_as_well_does_not_stay(tmp_path):
 
 
 def test_what_is_rejected_for_good_still_loses_its_faces(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     gone(workspace).write_bytes(b"text")
     report, said = run(workspace, FRAMED_WIDER)
@@ -152,7 +153,7 @@ def test_what_is_rejected_for_good_still_loses_its_faces(tmp_path):
 
 
 def test_a_failed_image_waits_for_the_next_call_and_not_for_another_setting(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     run(workspace, FRAMED_WIDER, executor=Ending(WorkerDied()))
     with Catalog(workspace.catalog) as catalog:
@@ -162,13 +163,13 @@ def test_a_failed_image_waits_for_the_next_call_and_not_for_another_setting(tmp_
 
 
 def test_an_image_that_was_taken_out_while_it_was_in_flight_stays_so(tmp_path):
-    workspace = fill(tmp_path / "data", PORTRAITS)
+    workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)
     with Catalog(workspace.catalog) as catalog:
         with catalog._db.transaction() as db:
             gone = "UPDATE images SET status = 'rejected', reason = 'forgotten' WHERE sha256 = ?"
-            db.execute(gone, (FIRST,))
-        catalog.record_failure(FIRST, Outcome(Status.FAILED, Reason.UNREADABLE))
+            db.execute(gone, (first(),))
+        catalog.record_failure(first(), Outcome(Status.FAILED, Reason.UNREADABLE))
         assert catalog.tally("images").rejected == {"forgotten": 1}
-        assert catalog._db.all(OUTCOME, (FIRST,))[0]["detail"] is None
+        assert catalog._db.all(OUTCOME, (first(),))[0]["detail"] is None
         assert not catalog.tally("images").failed

@@ -194,7 +194,7 @@ def main() -> None:
             taken = measure(programs, files, scratch / f"out{end}", options.repeats)
             figures |= speeds(taken, end) | {f"photographs{end}": len(files)}
     figures["load_before"] = load
-    names = ("opencv-contrib-python", "numpy", "pillow")
+    names = ("opencv-contrib-python", "numpy", "pillow", "simplejpeg")
     report("crop", figures, TARGETS, dry=options.dry, packages=names, others=others)
 
 

@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 UV := $(shell command -v uv 2>/dev/null || echo $(BIN)/uv)
 
+# Many images set it; each of hundreds of commands would compile the sources of torch anew (5 s).
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: install demo test lint types unit slow lock clean
 
 install: $(STAMP)
@@ -35,8 +38,9 @@ unit: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 -m "not slow and not gpu and not timed"
 	$(BIN)/pytest -q -m timed tests/cli
 
+# A file's tests stay together: what they paint, load or serve is made once.
 slow: $(STAMP)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadgroup -m "slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadscope -m "slow and not gpu"
 
 lock:
 	$(UV) pip compile --universal --generate-hashes --extra dev --python-version 3.11 \

@@ -13,9 +13,6 @@ from facegan.score.fixed import fixed_features
 from facegan.score.verdict import judge
 from tests.rendered_table import attributes, crops, noisy, rendered_sets
 
-pytestmark = pytest.mark.xdist_group("rendered")
-"""In one process: the sets are drawn once."""
-
 SEEDS = (0, 1)
 CASES = (
     "faithful",

@@ -15,7 +15,7 @@ import pytest
 from facegan.images import encode_png
 from facegan.score.inception import random_weights
 
-COUNT = 40
+COUNT = 30
 
 
 def write(folder: Path, seed: int, gain: float) -> None:

@@ -12,7 +12,15 @@ from pathlib import Path
 from facegan.core.files import Workspace
 from facegan.score.weights import FID_INCEPTION, cache_dir, cached_path
 
-PACKAGES = ("torch", "torchvision", "opencv-contrib-python", "numpy", "scipy", "pillow")
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "opencv-contrib-python",
+    "numpy",
+    "scipy",
+    "pillow",
+    "simplejpeg",
+)
 NEEDED_BYTES = 5 * 2**30
 """A run of 50,000 iterations at 256 px keeps about 1 GB of checkpoints; images take the rest."""
 

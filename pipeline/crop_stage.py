@@ -178,9 +178,10 @@ class _Work:
             for i in todo
         )
         kept, gone = self.catalog.kept_of_images(), Counter[str]()
+        died = self.catalog.died_before(STAGE, self.decided_under) - kept.keys()
 
         def save(task: CropTask, result: CropResult | WorkerDied) -> Outcome:
-            outcome = self._save(task, result)
+            outcome = self._save(task, result, again=task.sha256 in died)
             if outcome.status is Status.REJECTED:
                 gone[outcome.reason or ""] += kept.get(task.sha256, 0)
             return outcome
@@ -209,9 +210,9 @@ class _Work:
         """More where pictures may be larger than usual."""
         return DEADLINE_S * max(1.0, self.config.max_pixels / ImageLimits().max_pixels)
 
-    def _save(self, task: CropTask, result: CropResult | WorkerDied) -> Outcome:
+    def _save(self, task: CropTask, result: CropResult | WorkerDied, *, again: bool) -> Outcome:
         """Files first, then the rows: a kill between them leaves a file the next call adopts."""
-        outcome = _outcome(result)
+        outcome = _outcome(result, again=again)
         if isinstance(result, WorkerDied) or outcome.status is Status.FAILED:
             self.failed.record(task.sha256, outcome)
         else:
@@ -220,10 +221,12 @@ class _Work:
         return outcome
 
 
-def _outcome(result: CropResult | WorkerDied) -> Outcome:
+def _outcome(result: CropResult | WorkerDied, *, again: bool) -> Outcome:
+    """Final where a worker died `again`: each further call would wait for the deadline anew."""
     if isinstance(result, WorkerDied):
         ms = (result.after_s or 0.0) * 1000
-        return Outcome(Status.FAILED, result.reason, result.detail, ms)
+        status = Status.REJECTED if again else Status.FAILED
+        return Outcome(status, result.reason, result.detail, ms)
     if result.rejection is None:
         return Outcome(Status.KEPT, ms=result.ms)
     reason, detail = result.rejection.reason, result.rejection.detail

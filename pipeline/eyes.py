@@ -21,7 +21,6 @@ from cv2.typing import MatLike
 
 from facegan.core.errors import MissingDependencyError
 from facegan.core.records import Box, Landmarks
-from pipeline.images import Pixels
 
 CASCADES = ("haarcascade_eye.xml", "haarcascade_eye_tree_eyeglasses.xml")
 """Tried in this order: the first finds more pairs, the second some behind glasses."""
@@ -59,17 +58,16 @@ class _Cascade(NamedTuple):
     """A classifier serves one thread at a time."""
 
 
-def find_eyes(image: Pixels | MatLike, box: Box) -> Landmarks | None:
+def find_eyes(grey: MatLike, box: Box) -> Landmarks | None:
     """The two eyes of a face, or None where no plausible pair is found.
 
     Args:
-        image: (H, W, 3) uint8 RGB, or (H, W) grey.
+        grey: (H, W) uint8 in [0, 255].
         box: of the face.
 
     Returns:
         (x, y) of the left and the right eye as seen in the picture, in the image's pixels.
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) if image.ndim == 3 else image
     for name in CASCADES:
         if pair := best_pair(_candidates(grey, box, name)):
             return tuple((box.left + e.x * box.width, box.top + e.y * box.height) for e in pair)

@@ -16,7 +16,7 @@ from facegan.core.crop_tables import CropTables
 from facegan.core.database import Database
 from facegan.core.forget_tables import TAKEN_OUT
 from facegan.core.left_out_tables import LeftOutTables
-from facegan.core.records import ImageRecord, SearchResult, Status, Tally
+from facegan.core.records import ImageRecord, Reason, SearchResult, Status, Tally
 from facegan.core.rows import image_of, result_of
 from facegan.core.run_tables import RunTables
 from facegan.core.scrape_tables import ScrapeTables
@@ -61,6 +61,15 @@ class Catalog(RunTables, ScrapeTables, CropTables, LeftOutTables):
             (stage, config_hash),
         )
         return [image_of(row) for row in rows]
+
+    def died_before(self, stage: str, config_hash: str) -> set[str]:
+        """Images at which a worker died, or was ended, when `stage` was at them like that."""
+        rows = self._db.all(
+            "SELECT item FROM outcomes WHERE stage = ? AND config_hash = ?"
+            " AND status = 'failed' AND reason IN (?, ?)",
+            (stage, config_hash, Reason.DECODER_CRASHED, Reason.DECODE_TIMEOUT),
+        )
+        return {row["item"] for row in rows}
 
     def origins(self) -> dict[str, SearchResult]:
         """One result for every fetched image, by its hash; one that names a licence comes first."""

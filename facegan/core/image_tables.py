@@ -56,11 +56,6 @@ class ImageTables(ForgetTables):
         )
         return int(row["n"])
 
-    def has_image(self, sha256: str) -> bool:
-        """Whether these bytes are stored already."""
-        rows = self._db.all("SELECT 1 FROM images WHERE sha256 = ?", (sha256,))
-        return bool(rows)
-
     def image(self, sha256: str) -> ImageRecord | None:
         """What is known of these bytes; None where they are none of ours, or were taken out."""
         sql = f"SELECT * FROM images WHERE sha256 = ? AND NOT {TAKEN_OUT}"  # noqa: S608

@@ -76,7 +76,6 @@ class Reason(StrEnum):
     """Rejected by hand, in `facegan review`."""
     # everywhere
     UNREADABLE = "unreadable"
-    WORKER_DIED = "worker_died"
 
 
 @dataclass(frozen=True, slots=True)

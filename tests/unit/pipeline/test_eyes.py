@@ -27,6 +27,10 @@ def box_of(portrait):
     return Box(x - 0.5 * side, y - 0.4 * side, x + 0.5 * side, y + 0.6 * side)
 
 
+def grey(image):
+    return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+
+
 def error_of(found, portrait):
     """Of the worse eye, as a share of the eyes' distance."""
     distance = np.hypot(*np.subtract(*portrait.eyes))
@@ -37,7 +41,7 @@ def test_the_eyes_of_drawn_portraits_are_found_where_they_are(shown):
     errors = [
         error_of(eyes, portrait)
         for portrait in shown
-        if (eyes := find_eyes(portrait.image, box_of(portrait)))
+        if (eyes := find_eyes(grey(portrait.image), box_of(portrait)))
     ]
     assert len(errors) >= 9
     assert np.median(errors) < 0.1
@@ -46,16 +50,10 @@ def test_the_eyes_of_drawn_portraits_are_found_where_they_are(shown):
 
 def test_eyes_come_in_the_pictures_own_pixels_whatever_its_size(shown):
     portrait = shown[0]
-    near = find_eyes(portrait.image, box_of(portrait))
+    near = find_eyes(grey(portrait.image), box_of(portrait))
     large = cv2.resize(portrait.image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
-    far = find_eyes(large, box_of(portrait).scaled(3))
+    far = find_eyes(grey(large), box_of(portrait).scaled(3))
     assert np.allclose(near, np.array(far) / 3, atol=3)
-
-
-def test_a_grey_picture_gives_the_same_eyes(shown):
-    portrait = shown[1]
-    grey = cv2.cvtColor(portrait.image, cv2.COLOR_RGB2GRAY)
-    assert find_eyes(grey, box_of(portrait)) == find_eyes(portrait.image, box_of(portrait))
 
 
 @pytest.mark.parametrize(
@@ -70,7 +68,7 @@ def test_a_grey_picture_gives_the_same_eyes(shown):
     ],
 )
 def test_where_no_eyes_are_none_are_found_and_boxes_may_reach_beyond(box):
-    assert find_eyes(np.full((128, 128, 3), 127, np.uint8), box) is None
+    assert find_eyes(np.full((128, 128), 127, np.uint8), box) is None
 
 
 def test_the_pair_is_the_one_that_lies_as_eyes_do():

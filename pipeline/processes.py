@@ -36,6 +36,10 @@ AHEAD = 2
 TICK_S = 1.0
 """Between two looks at the workers' clocks; no more is counted from one to the next, so that the
 time in which the machine slept or Ctrl-Z held everything is no item's."""
+MOST_STILLBORN = 3
+"""Workers in a row that die before they say that they are there: another would, too."""
+STILLBORN = "worker processes die before they have begun anything"
+STILLBORN_HINT = "--workers 1 needs less memory; a script needs `if __name__ == '__main__':`"
 JOIN_S = 5.0
 """Longest wait for a process that was killed: one that hangs in the kernel is left to it."""
 
@@ -80,6 +84,7 @@ class Team(Generic[Item, Result]):
         self._context = context_of(preload)
         self._workers: list[_Worker[Item]] = []
         self._looked = time.monotonic()
+        self._stillborn = 0
         self.returned: deque[Item] = deque()
         """Items of workers that died before they came to them."""
         self.suspects: list[Item] = []
@@ -100,7 +105,7 @@ class Team(Generic[Item, Result]):
         """Yield each item with its result, but for the suspects.
 
         Raises:
-            FaceganError: a worker process dies before it has begun anything.
+            FaceganError: MOST_STILLBORN worker processes in a row die before they have begun.
         """
         while True:
             self._feed(items)
@@ -150,13 +155,14 @@ class Team(Generic[Item, Result]):
             except (EOFError, OSError):
                 self._end(worker)
                 if not worker.begun:
-                    raise FaceganError(
-                        "worker processes die before they have begun anything"
-                    ) from None
-                if worker.items:
+                    self._stillborn += 1
+                    if self._stillborn == MOST_STILLBORN:
+                        raise FaceganError(STILLBORN, hint=STILLBORN_HINT) from None
+                elif worker.items:
                     self.suspects.append(worker.items.popleft())
                 self.returned.extend(worker.items)
                 continue
+            self._stillborn = 0
             if (done := worker.hear(said)) is not None:
                 yield cast("Done[Item, Result]", done)
         yield from self._overdue()

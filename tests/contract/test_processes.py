@@ -22,7 +22,9 @@ from tests.contract.work import (
     a_tenth_of_a_second,
     double,
     endless_at_three,
+    killed_at_every_fourth,
     killed_at_three,
+    killed_half_way_through_what_it_sends,
     large,
 )
 from tests.crop_helpers import as_jpeg, faces_of, fill
@@ -79,6 +81,29 @@ def test_a_worker_that_dies_takes_no_other_item_with_it():
     seen = [item for item, _ in Processes(2).run(killed_at_three, range(30))]
     assert seen[-1] == 3
     assert sorted(seen) == list(range(30))
+
+
+def test_a_result_that_is_half_sent_costs_its_item_alone():
+    results = dict(Processes(2).run(killed_half_way_through_what_it_sends, range(20)))
+    assert results == {n: WorkerDied() if n == 3 else bytes(300_000) for n in range(20)}
+
+
+def test_workers_that_die_as_they_begin_cost_nothing_where_others_live(monkeypatch):
+    started = processes.Team._started
+    born = []
+
+    def unlucky(team):
+        worker = started(team)
+        born.append(worker)
+        if len(born) % 3 == 2:
+            worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(processes.Team, "_started", unlucky)
+    # Every fourth item ends its worker, so that there are new ones all along.
+    results = dict(Processes(2).run(killed_at_every_fourth, range(40)))
+    assert results == {n: n if n % 4 else WorkerDied() for n in range(40)}
+    assert len(born) > 15
 
 
 def test_large_items_and_results_do_not_wait_for_each_other():

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from multiprocessing.connection import Connection
 
 from facegan.core.errors import WorkspaceError
 
@@ -24,6 +25,23 @@ def exit_at_three(number):
 
 def killed_at_three(number):
     if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def killed_half_way_through_what_it_sends(number):
+    if number == 3:
+
+        def half(pipe, data, write=os.write):
+            write(pipe.fileno(), data[: len(data) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Connection._send = half
+    return bytes(300_000)
+
+
+def killed_at_every_fourth(number):
+    if number % 4 == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 

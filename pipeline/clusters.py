@@ -9,17 +9,22 @@ theirs belong to the cluster as well.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from facegan.core.face_tables import HashedImage
 from facegan.core.records import Box, FaceRecord
-from pipeline.dedup import IMAGE_BITS, Ints, Likeness, alike
+from pipeline.dedup import IMAGE_BITS, Likeness, alike
+from pipeline.neighbours import Ints
 
 SAME_PLACE_IOU = 0.5
 """Two faces of one image, or of copies of it, that overlap so much are one."""
+AT_ONCE = 500
+"""Leaders that a face is compared with together: seldom are there more, or is the first not among
+these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +89,10 @@ def leaders(
     by_image = _Shelf(looks.images, looks.image_of)
     found: dict[int, int] = {}
     for at in chosen:
-        candidates = [
-            *(best for best, _ in by_crop.leaders(at) if _may_be_one(looks, best, at)),
-            *(best for best, over in by_image.leaders(at) if _same_place(looks, best, at, over)),
-        ]
-        found[at] = found[min(candidates, key=rank.__getitem__)] if candidates else at
+        crops = (best for best, _ in by_crop.leaders(at) if _may_be_one(looks, best, at))
+        images = (best for best, over in by_image.leaders(at) if _same_place(looks, best, at, over))
+        best = min((*islice(crops, 1), *islice(images, 1)), key=rank.__getitem__, default=at)
+        found[at] = found.get(best, at)
         if found[at] == at or at in by_hand:
             by_crop.add(at)
             by_image.add(at)
@@ -96,21 +100,27 @@ def leaders(
 
 
 class _Shelf:
-    """Leaders, each laid where all that look like it will find it."""
+    """Leaders, laid by the part of the pictures that theirs belong to."""
 
     def __init__(self, likeness: Likeness, picture_of: Ints) -> None:
-        self._place = likeness.first[picture_of].tolist()
-        self._near = likeness.near()
-        self._leaders: defaultdict[int, list[tuple[int, bool]]] = defaultdict(list)
+        self._likeness = likeness
+        self._picture_of = picture_of
+        self._part = likeness.part[picture_of].tolist()
+        self._leaders: defaultdict[int, list[int]] = defaultdict(list)
 
-    def leaders(self, at: int) -> Sequence[tuple[int, bool]]:
-        """Those that look like a face, and whether it is their mirror images that do."""
-        return self._leaders.get(self._place[at], ())
+    def leaders(self, at: int) -> Iterator[tuple[int, bool]]:
+        """Those that look like a face, and whether it is their mirror images that do, as added."""
+        there = self._leaders[self._part[at]]
+        for first in range(0, len(there), AT_ONCE):
+            some = there[first : first + AT_ONCE]
+            near = self._likeness.near(self._picture_of[at], self._picture_of[some])
+            for place in np.flatnonzero(near[0] | near[1]).tolist():
+                for mirrored in (False, True):
+                    if near[mirrored][place]:
+                        yield some[place], mirrored
 
     def add(self, at: int) -> None:
-        place = self._place[at]
-        for near, mirrored in ((place, False), *self._near.get(place, ())):
-            self._leaders[near].append((at, mirrored))
+        self._leaders[self._part[at]].append(at)
 
 
 def _may_be_one(looks: Looks, one: int, other: int) -> bool:

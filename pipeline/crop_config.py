@@ -84,8 +84,8 @@ class CropConfig(Config):
     max_padding: float = setting(0.2, low=0, high=1)
     """Share of a crop that may lie beyond the original's borders."""
     duplicates: int = setting(8, low=-1, high=16)
-    """Bits of 64 in which the perceptual hashes of two duplicates may differ; -1 keeps all. See
-    pipeline.dedup."""
+    """Bits of 64 in which the perceptual hashes of two duplicates may differ; -1 keeps all but
+    crops that are equal bit for bit. See pipeline.dedup."""
 
     def problems(self) -> list[str]:
         """One sentence for each setting that cannot be."""

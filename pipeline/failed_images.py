@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from facegan.core.catalog import Catalog
 from facegan.core.counted import counted
+from facegan.core.face_tables import judged
 from facegan.core.files import Workspace
-from facegan.core.records import FaceRecord, Outcome, Reason, Status
+from facegan.core.records import FaceRecord, Outcome, Reason
 from pipeline.pack import png_side
 
 
@@ -57,7 +58,8 @@ class FailedImages:
         """Share faces out: those that are to be judged, and those set aside, as they are now.
 
         Set aside are crops of another size: shards hold one size only. They come back with it, or
-        once their image can be read.
+        once their image can be read; until then no review keeps them. Their files stay: where the
+        image is gone for good, nothing could cut them again.
         """
         standing = [face for face in faces if face.image_sha256 not in self._aside]
         return standing, [
@@ -90,15 +92,7 @@ class FailedImages:
     def _set_aside(self, face: FaceRecord) -> FaceRecord:
         reason, side = self._aside[face.image_sha256]
         detail = f"cut at {side} px, and its image cannot be cut anew now"
-        return replace(
-            face,
-            status=Status.REJECTED,
-            reason=reason,
-            detail=detail,
-            auto_reason=reason,
-            auto_detail=detail,
-            cluster=None,
-        )
+        return judged(replace(face, auto_reason=reason, auto_detail=detail, cluster=None))
 
 
 def _stay(count: int) -> str:

@@ -41,7 +41,7 @@ class ForgetPlan:
     addresses: int
     """Known ones that would not be fetched again."""
     staying: int
-    """Images of the query that another one has found too."""
+    """Images that stay, for another query has found them: this one's, and copies of what goes."""
     trained: tuple[str, ...]
     """Runs that were trained with them."""
     unknown: tuple[str, ...]

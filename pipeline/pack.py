@@ -13,9 +13,9 @@ from facegan.core import files
 from facegan.core.addresses import without_user
 from facegan.core.catalog import Catalog
 from facegan.core.errors import ShardError, WorkspaceError
-from facegan.core.events import Finished, Listener, Started, silent
+from facegan.core.events import Finished, Listener, Note, Started, silent
 from facegan.core.files import Workspace
-from facegan.core.funnel import unfinished_crop
+from facegan.core.funnel import stopped_crop, unfinished_crop
 from facegan.core.hashing import config_hash
 from facegan.core.lock import exclusive
 from facegan.core.provenance import Origin, provenance
@@ -43,7 +43,8 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
     Two images that gave the same crop, bit for bit, count once. Nothing is judged anew; with
     `config.hold_out` all faces are shared out anew between training and the scores, in these
-    shards: the catalog, and with it the next call, keeps what `facegan crop` has decided.
+    shards: the catalog, and with it the next call, keeps what `facegan crop` has decided. Where the
+    last one was stopped, the listener is warned of what that leaves amiss with the faces.
 
     Raises:
         ConfigError: a setting cannot be.
@@ -59,7 +60,7 @@ def pack(workspace: Workspace, config: ShardConfig, *, listener: Listener = sile
 
 
 def _pack(workspace: Workspace, config: ShardConfig, listener: Listener) -> ShardIndex:
-    faces = _kept_faces(workspace, config.hold_out)
+    faces = _kept_faces(workspace, config.hold_out, listener)
     found = dict(provenance(workspace.catalog))
     metadata = {
         sha256: _facts(face, found.get(face.image_sha256)) for sha256, face in faces.items()
@@ -148,12 +149,16 @@ def png_side(png: bytes) -> int | None:
     return int(width) if width == height else None
 
 
-def _kept_faces(workspace: Workspace, hold_out: float | None) -> dict[str, FaceRecord]:
+def _kept_faces(
+    workspace: Workspace, hold_out: float | None, listener: Listener
+) -> dict[str, FaceRecord]:
     """By the crop's hash, sorted by it; with a share to hold out, as it shares them out."""
     with Catalog(workspace.catalog) as catalog:
         kept = catalog.faces(Status.KEPT)
         if not kept:
             raise _nothing_kept(workspace, catalog)
+        if amiss := stopped_crop(catalog):
+            listener(Note("shard", amiss, warning=True))
         moved = {}
         if hold_out is not None:
             every = catalog.faces(None, landmarks=False)
@@ -169,29 +174,33 @@ def _kept_faces(workspace: Workspace, hold_out: float | None) -> dict[str, FaceR
 
 def _nothing_kept(workspace: Workspace, catalog: Catalog) -> WorkspaceError:
     faces = catalog.tally("faces")
+    if amiss := stopped_crop(catalog):
+        return WorkspaceError(
+            f"no face in {workspace.root} is kept: {amiss}", hint=unfinished_crop(catalog)
+        )
     if not faces.total:
-        hint = unfinished_crop(catalog) or "facegan crop"
-        return WorkspaceError(f"no faces in {workspace.root}", hint=hint)
+        return WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
     counts = Counter(faces.rejected).most_common()
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts)
     return WorkspaceError(
         f"none of {faces.total} faces in {workspace.root} is kept: {reasons}; other thresholds of"
         " `facegan crop` may keep some",
-        hint=unfinished_crop(catalog) or "facegan review",
+        hint="facegan review",
     )
 
 
 def _common_size(workspace: Workspace, faces: Iterable[FaceRecord], wanted: int | None) -> int:
-    sizes = {_size_of(workspace, face) for face in faces}
-    if len(sizes) > 1:
+    sizes = Counter(_size_of(workspace, face) for face in faces)
+    (size, _), *others = sizes.most_common()
+    if others:
         with Catalog(workspace.catalog) as catalog:
             going_on = unfinished_crop(catalog)
+        told = ", ".join(f"{count:,} of {side} px" for side, count in sorted(sizes.items()))
+        stopped = ": the last `facegan crop` was stopped" if going_on else ""
         raise ShardError(
-            f"the faces are of different sizes ({', '.join(map(str, sorted(sizes)))} px), as an"
-            " interrupted `facegan crop` leaves them",
-            hint=going_on or f"facegan crop --size {max(sizes)}",
+            f"the faces are of different sizes ({told}){stopped}",
+            hint=going_on or f"facegan crop --size {size}",
         )
-    size = sizes.pop()
     if wanted is not None and wanted != size:
         instead = f"; `facegan train --size {wanted}` takes these too" if wanted < size else ""
         raise ShardError(

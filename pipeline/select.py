@@ -6,7 +6,10 @@ of it, and of copies the person's choice leads: those of a face that was kept by
 duplicates, however good they are and whatever the thresholds say of it. A face that was rejected by
 hand still keeps out the copies that it is better than: rejected is what is seen, and the next best
 copy shows the same. Who wants that copy keeps it by hand, which stands above both. A better copy
-that a later search brings is judged anew.
+that a later search brings is judged anew. The other faces of its image show somebody else: the
+largest of these takes its place.
+
+Copies are known also of faces that a rule has rejected: `facegan forget` must find them.
 """
 
 from __future__ import annotations
@@ -188,25 +191,31 @@ def _rulings(faces: Sequence[FaceRecord], seen: Looks, config: CropConfig) -> li
                 passing.append(at)
     if config.faces == "largest":
         passing = list(_largest(faces, passing, rulings))
+    by_hand = [at for at, face in enumerate(faces) if face.review is Status.KEPT and face.path]
+    # After those that pass, so that these alone lead them; those without a crop come last.
+    others = sorted(range(len(faces)), key=lambda at: faces[at].path is None)
+    chosen = list(dict.fromkeys([*by_hand, *passing, *others]))
     if config.duplicates >= 0:
-        by_hand = [at for at, face in enumerate(faces) if face.review is Status.KEPT and face.path]
-        chosen = list(dict.fromkeys([*by_hand, *passing]))
-        _rule_duplicates(faces, leaders(seen, chosen, frozenset(by_hand)), rulings)
+        leader_of = leaders(seen, chosen, frozenset(by_hand))
+    else:
+        leader_of = _same_bytes(faces, chosen)
+    _rule_duplicates(faces, leader_of, rulings)
     return rulings
 
 
 def _largest(
     faces: Sequence[FaceRecord], passing: Sequence[int], rulings: list[Ruling]
 ) -> Iterator[int]:
-    """The positions of the largest faces of their images; the others are ruled out."""
+    """The positions of the largest faces of their images; the others are ruled out.
+
+    One that was rejected by hand rules out nobody; where it is larger it stays to lead its copies.
+    """
     largest: dict[str, int] = {}
-    for at in passing:
-        first = largest.setdefault(faces[at].image_sha256, at)
-        if _size(faces[at]) > _size(faces[first]):
-            largest[faces[at].image_sha256] = at
+    for at in sorted(passing, key=lambda at: (_is_thrown(faces[at]), -_size(faces[at]))):
+        largest.setdefault(faces[at].image_sha256, at)
     for at in passing:
         best = largest[faces[at].image_sha256]
-        if best == at:
+        if best == at or _size(faces[at]) > _size(faces[best]):
             yield at
         else:
             one, other = _size(faces[at]), _size(faces[best])
@@ -214,18 +223,31 @@ def _largest(
             rulings[at] = (Reason.NOT_LARGEST, detail, None)
 
 
+def _is_thrown(face: FaceRecord) -> bool:
+    return face.review is Status.REJECTED
+
+
 def _size(face: FaceRecord) -> float:
     """Of the box's shorter side, in pixels, as everywhere."""
     return face.size_px or 0.0
 
 
+def _same_bytes(faces: Sequence[FaceRecord], chosen: Sequence[int]) -> dict[int, int]:
+    """Where nothing counts as alike: for each face the first with the same crop, bit for bit.
+
+    The shards hold it once, and whoever rejects it by hand has rejected what they would hold.
+    """
+    first: dict[str, int] = {}
+    return {at: first.setdefault(faces[at].sha256 or str(at), at) for at in chosen}
+
+
 def _rule_duplicates(
     faces: Sequence[FaceRecord], leader_of: Mapping[int, int], rulings: list[Ruling]
 ) -> None:
-    """Name the copies; the rules that a face kept by hand misses are named before."""
+    """Name the copies; the rules that a face misses are named before."""
     for at, leader in leader_of.items():
         if leader != at:
-            name = faces[leader].sha256
+            name = faces[leader].sha256 or faces[leader].image_sha256
             duplicate = Reason.DUPLICATE, f"of {name}"
             rulings[at] = (*(rulings[at][:2] if rulings[at][0] else duplicate), name)
             rulings[leader] = (*rulings[leader][:2], name)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import numpy as np
 
 from facegan.core.files import sha256_of
 from facegan.core.shard_index import HELD_OUT, TRAIN
-from pipeline.dedup import Ints, components
+from pipeline.neighbours import Ints, components
 
 
 def splits(names: Sequence[str], edges: Iterable[tuple[Ints, Ints]], hold_out: float) -> list[str]:
@@ -31,7 +32,7 @@ def splits(names: Sequence[str], edges: Iterable[tuple[Ints, Ints]], hold_out: f
     Returns:
         For each, in the same order, TRAIN or HELD_OUT.
     """
-    group_of = _with_names(names, components(len(names), edges)).tolist()
+    group_of = components(len(names), chain(edges, [_of_one_name(names)])).tolist()
     least: defaultdict[int, str] = defaultdict(lambda: "g")  # after every digit
     for name, group in zip(names, group_of, strict=True):
         least[group] = min(least[group], name)
@@ -57,8 +58,8 @@ def place(name: str) -> float:
     return int(sha256_of(f"split {name}".encode())[:8], 16) / 2**32
 
 
-def _with_names(names: Sequence[str], group_of: Ints) -> Ints:
-    """The groups, those of one name joined."""
+def _of_one_name(names: Sequence[str]) -> tuple[Ints, Ints]:
+    """Pairs that join those of one name."""
     firsts: dict[str, int] = {}
-    first = np.array([firsts.setdefault(name, at) for at, name in enumerate(names)], np.int64)
-    return components(len(names), [(np.arange(len(names)), group_of), (first, group_of)])
+    first = [firsts.setdefault(name, at) for at, name in enumerate(names)]
+    return np.arange(len(names)), np.array(first, np.int64)

@@ -81,7 +81,7 @@ def gates(function: Any) -> Any:
 @gates
 @option(
     "--duplicates", type=int, default=8, group="Which are kept",
-    help="Bits of 64 by which two count as one face, to 16; -1 keeps all.",
+    help="Bits of 64 by which two count as one face, to 16; -1: only equal crops.",
 )  # fmt: skip
 @option(
     "--hold-out", type=float, default=0.1, group="Which are kept",

@@ -31,18 +31,19 @@ SHOWN = 10
     "--as", "kind", type=click.Choice(("url", "sha256", "host", "query")), default=None,
     help="What it is.  [default: told by its shape]",
 )  # fmt: skip
-@option("--all", "every", is_flag=True, help="Of a query: also what another query has found.")
+@option("--all", "every", is_flag=True, help="Of a query: also what others have found, and copies.")
 @option("--yes", is_flag=True, help="Don't ask; needed where there is no terminal.")
 def command(session: Session, what: str, kind: str | None, every: bool, yes: bool) -> Result:
     """Take pictures out, with their faces, and keep them from coming back.
 
     WHAT is the address of a picture or of the page it stood on, a host (with those below it), the
     SHA-256 of an image or a face (8 digits of it may do, and so does the path of its file), or what
-    was searched for. Copies of the same picture from elsewhere go too. The files go, with all that
-    was made of pictures: the cache, the figures of scores, CREDITS.md and credits.csv. The shards
-    are packed anew, and no later `facegan scrape` fetches those addresses or keeps those bytes;
-    `--as url` and `--as host` bar what nothing came from yet. Runs that were trained with them are
-    named: their models have still seen them.
+    was searched for. Copies of the same picture from elsewhere go too; of a query those that only
+    another one has found stay, unless --all is said. The files go, with all that was made of
+    pictures: the cache, the figures of scores, CREDITS.md and credits.csv. The shards are packed
+    anew, and no later `facegan scrape` fetches those addresses or keeps those bytes; `--as url` and
+    `--as host` bar what nothing came from yet. Runs that were trained with them are named: their
+    models have still seen them.
     """
     from facegan.ledger import sync_runs
     from pipeline.forget import forget, plan_forget
@@ -117,8 +118,8 @@ def _beside(session: Session, plan: Any) -> list[str]:
     if plan.staying:
         stay = "stays" if plan.staying == 1 else "stay"
         lines.append(
-            f"{counted(plan.staying, 'image')} of it {stay}: another search term has led there too"
-            " (--all takes that)"
+            f"{counted(plan.staying, 'image')} {stay} that another search term has led to: of it,"
+            " or copies (--all takes these too)"
         )
     if plan.trained:
         lines.append(f"trained with it, so their models have seen it: {', '.join(plan.trained)}")

@@ -58,8 +58,18 @@ def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path |
     changes = review(session.workspace, port, on_ready=_tell, browser=browser)
     told = [f"{count} {TOLD[name]}" for name, count in changes.as_dict().items() if count]
     line = f"reviewed by hand: {', '.join(told) if told else 'nothing changed'}"
-    following = session.flag("facegan shard") if changes.total else None
+    following = _going_on(session) or (session.flag("facegan shard") if changes.total else None)
     return Result({"changes": changes.as_dict()}, (line,), following)
+
+
+def _going_on(session: Session) -> str | None:
+    """The command that goes on with a `facegan crop` that was stopped."""
+    from facegan.core.catalog import Catalog
+    from facegan.core.funnel import unfinished_crop
+
+    with Catalog(session.workspace.catalog) as catalog:
+        line = unfinished_crop(catalog)
+    return session.flag(line) if line else None
 
 
 def _sheets(session: Session, out: Path | None) -> Result:
@@ -72,8 +82,11 @@ def _sheets(session: Session, out: Path | None) -> Result:
         number = sum(report.not_cut.values())
         were = "was" if number == 1 else "were"
         lines.append(f"{number:,} more {were} never cut: {reasons}")
+    if report.pending:
+        are = "is" if report.pending == 1 else "are"
+        lines.append(f"{report.pending:,} more {are} not judged yet: `facegan crop` was stopped")
     lines.append(f"what each number is: {report.listing}")
-    return Result(report.as_dict(), tuple(lines))
+    return Result(report.as_dict(), tuple(lines), _going_on(session))
 
 
 def _names(sheets: Any) -> str:

@@ -13,7 +13,7 @@ from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import BYTES
 from facegan.core.counted import counted
-from facegan.core.funnel import packed_folder
+from facegan.core.funnel import packed_folder, stopped_crop, unfinished_crop
 
 
 @facegan_command(
@@ -60,7 +60,7 @@ def command(
 
     if folder is None:
         index = pack(session.workspace, config, listener=session.listener)
-        result = _result(session, index, {})
+        result = _result(session, index, {}, _following(session))
         return _with_replaced(result, before, index) if packed_folder(before) else result
     from facegan.core.lock import exclusive
     from pipeline.pack_folder import pack_folder
@@ -74,23 +74,25 @@ def command(
             listener=session.listener,
             should_stop=session.should_stop,
         )
+        if report.index is not None:
+            record(session.workspace, report.index)
     if report.index is None:
         line = f"stopped before the shards were written; those in {session.workspace.shards} stay"
         return Result({"stopped": True}, (line,), session.again, interrupted=True)
-    record(session.workspace, report.index)
     return _with_replaced(_result(session, report.index, report.rejected), before, report.index)
 
 
 def _plan(session: Session, folder: Path | None, before: Any) -> Result:
     """What would be packed and what that replaces."""
     shards = session.workspace.shards
+    stopped = None
     if folder is None:
         from facegan.core.catalog import Catalog
 
         kept: set[str] = set()
         if session.workspace.catalog.exists():
             with Catalog(session.workspace.catalog) as catalog:
-                kept = catalog.kept_crops()
+                kept, stopped = catalog.kept_crops(), stopped_crop(catalog)
         count = len(kept)
         what = f"{counted(count, 'kept face')} of {session.workspace.faces}"
     else:
@@ -98,7 +100,7 @@ def _plan(session: Session, folder: Path | None, before: Any) -> Result:
 
         count = len(listed(folder))
         what = f"what is an image of {counted(count, 'file')} in {folder}"
-    lines = [f"would pack {what} into {shards}"]
+    lines = [f"would pack {what} into {shards}", *([stopped] if stopped else [])]
     if before is not None and count:
         lines.append(
             f"would replace {_packed(before)} that are packed there now, where they differ"
@@ -137,7 +139,20 @@ def _there(session: Session) -> Any:
         return None
 
 
-def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]]) -> Result:
+def _following(session: Session) -> str:
+    """What makes something of the packed faces: a `facegan crop` that was stopped comes first."""
+    from facegan.core.catalog import Catalog
+
+    with Catalog(session.workspace.catalog) as catalog:
+        return unfinished_crop(catalog) or "facegan train"
+
+
+def _result(
+    session: Session,
+    index: Any,
+    rejected: Mapping[str, Sequence[str]],
+    following: str = "facegan train",
+) -> Result:
     from facegan.commands._table import bytes_text
     from facegan.core.shard_index import HELD_OUT
 
@@ -159,4 +174,4 @@ def _result(session: Session, index: Any, rejected: Mapping[str, Sequence[str]])
         "selection": index.selection,
         "rejected": {reason: list(names) for reason, names in rejected.items()},
     }
-    return Result(data, (line, *left_out), session.flag("facegan train"))
+    return Result(data, (line, *left_out), session.flag(following))

@@ -65,10 +65,12 @@ def _lines(state: Funnel) -> Iterator[str]:
     size = f" of {state.image_size} px" if state.image_size else ""
     held_out = f", {state.held_out} held out" if state.held_out else ""
     folder = f", from {state.folder}" if state.folder else ""
+    pending = f", {state.faces_pending} not judged yet" if state.faces_pending else ""
     stale = "; the faces have changed since" if state.stale else ""
     yield f"results  {state.results:>7}  {_results_text(state)}"
     yield f"images   {state.images:>7}  {tally_text(state.images_tally)}"
-    yield f"faces    {state.faces_tally.total:>7}  {tally_text(state.faces_tally)}"
+    faces = state.faces_tally.total + state.faces_pending
+    yield f"faces    {faces:>7}  {tally_text(state.faces_tally)}{pending}"
     yield f"shards   {state.shards:>7}  images{size}{held_out}{folder}{stale}"
     yield f"runs     {len(state.runs):>7}"
     for run in state.runs[:5]:

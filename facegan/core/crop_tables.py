@@ -114,6 +114,16 @@ class CropTables(FaceTables):
             for row in rows
         ]
 
+    def kept_of_other_settings(self) -> int:
+        """How many kept faces were not cut under the newest call's settings."""
+        row = self._db.one(
+            "SELECT count(*) AS n FROM faces"
+            " JOIN outcomes ON stage = 'crop' AND item = image_sha256"
+            " WHERE faces.status = 'kept'"
+            " AND config_hash != (SELECT decided_under FROM crops ORDER BY id DESC LIMIT 1)"
+        )
+        return int(row["n"])
+
     def found_by(self) -> dict[str, int]:
         """How many faces, kept or not, each detector has found."""
         rows = self._db.all("SELECT detector, count(*) AS n FROM faces GROUP BY detector")

@@ -18,6 +18,10 @@ from facegan.core.rows import FACE_COLUMNS, INSERT_FACE, face_of, face_values, o
 
 TAKEN_OUT_FACE = frozenset({Reason.OPTED_OUT, Reason.FORGOTTEN})
 """Reasons of faces whose image was taken out, which stands above rules and reviews."""
+SET_ASIDE = frozenset(
+    {Reason.UNREADABLE, Reason.OUT_OF_MEMORY, Reason.DECODER_CRASHED, Reason.DECODE_TIMEOUT}
+)
+"""Reasons of faces whose crop is of another size and whose image cannot be cut anew for now."""
 _GONE = f"coalesce(reason, '') IN ('{Reason.OPTED_OUT}', '{Reason.FORGOTTEN}')"
 _JUDGED = ("status", "reason", "detail", "cluster", "auto_reason", "auto_detail", "split")
 _UPDATE = (
@@ -49,11 +53,12 @@ class HashedImage:
 def judged(face: FaceRecord) -> FaceRecord:
     """The face with the status, reason and detail that follow from the rules and the review.
 
-    A face without a crop cannot be kept, whatever a review says.
+    A face without a crop, or set aside, cannot be kept, whatever a review says.
     """
+    usable = face.path and face.auto_reason not in SET_ASIDE
     if face.review is Status.REJECTED:
         return replace(face, status=Status.REJECTED, reason=Reason.REVIEWED, detail=None)
-    if face.path and (face.review is Status.KEPT or face.auto_reason is None):
+    if usable and (face.review is Status.KEPT or face.auto_reason is None):
         return replace(face, status=Status.KEPT, reason=None, detail=None)
     return replace(face, status=Status.REJECTED, reason=face.auto_reason, detail=face.auto_detail)
 
@@ -113,8 +118,8 @@ class FaceTables(ImageTables):
             verdict: KEPT or REJECTED; None takes an earlier decision back.
 
         Returns:
-            The face as it stands now. One without a crop stays rejected; the decision counts once
-            it can be cut.
+            The face as it stands now. One without a crop, or set aside, stays rejected; the
+            decision counts once it can be cut.
 
         Raises:
             CatalogError: there is no such face, or its image was taken out.
@@ -191,7 +196,8 @@ class FaceTables(ImageTables):
 
     def count_clusters(self) -> int:
         """How many faces stand for duplicates of them."""
-        return int(self._db.one("SELECT count(DISTINCT cluster) AS n FROM faces")["n"])
+        sql = "SELECT count(DISTINCT cluster) AS n FROM faces WHERE auto_reason = 'duplicate'"
+        return int(self._db.one(sql)["n"])
 
 
 def _decide(db: sqlite3.Connection, face_id: int, verdict: Status | None) -> FaceRecord:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from facegan.core.catalog import Catalog
+from facegan.core.counted import counted
 from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
-from facegan.core.records import Reason, Tally
+from facegan.core.records import Reason, Status, Tally
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import INDEX_NAME, ShardIndex, open_index, selection_hash
 
@@ -40,6 +41,8 @@ class Funnel:
     """Whose images the shards hold; None where they hold the workspace's faces."""
     unfinished: str | None = None
     """The command that goes on with a `facegan crop` that was stopped."""
+    faces_pending: int = 0
+    """Faces that a `facegan crop` has found and, killed, not judged; in no tally."""
 
     @property
     def next_step(self) -> str:
@@ -91,6 +94,7 @@ def funnel(workspace: Workspace) -> Funnel:
             stale=_differs(index, catalog),
             runs=tuple(catalog.runs()),
             unfinished=unfinished_crop(catalog),
+            faces_pending=catalog.count_faces(Status.PENDING),
             **packed,
         )
 
@@ -99,6 +103,21 @@ def unfinished_crop(catalog: Catalog) -> str | None:
     """The command line that goes on with the last `facegan crop`; None where that has ended."""
     words = catalog.unfinished_crop()
     return shlex.join(("facegan", *words)) if words else None
+
+
+def stopped_crop(catalog: Catalog) -> str | None:
+    """What is amiss with the faces after a `facegan crop` that was stopped; None after any other.
+
+    One that was killed has judged none of the faces that it has found.
+    """
+    if catalog.unfinished_crop() is None:
+        return None
+    told = []
+    if waiting := catalog.count_faces(Status.PENDING):
+        told.append(f"{counted(waiting, 'face')} not judged yet")
+    if others := catalog.kept_of_other_settings():
+        told.append(f"{counted(others, 'kept face')} still of other settings")
+    return "the last `facegan crop` was stopped" + (f": {', '.join(told)}" if told else "")
 
 
 def packed_folder(index: ShardIndex | None) -> str | None:
@@ -115,11 +134,14 @@ def refuse_stale(workspace: Workspace) -> None:
         ShardError: the faces have changed since they were packed, or the index cannot be read.
         CatalogError: the catalog cannot be read.
     """
-    if is_stale(workspace):
-        raise ShardError(
-            f"the faces of {workspace.root} have changed since {workspace.shards} was packed",
-            hint="facegan shard",
-        )
+    if not is_stale(workspace):
+        return
+    with Catalog(workspace.catalog) as catalog:
+        going_on = unfinished_crop(catalog)
+    raise ShardError(
+        f"the faces of {workspace.root} have changed since {workspace.shards} was packed",
+        hint=going_on or "facegan shard",
+    )
 
 
 def is_stale(workspace: Workspace) -> bool:

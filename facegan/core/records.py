@@ -225,7 +225,8 @@ class FaceRecord:
     phash: str | None = None
     """Perceptual hash of the crop; see pipeline.dedup."""
     cluster: str | None = None
-    """The crop's hash that stands for its duplicates; None where it has none."""
+    """The hash of the crop that stands for its copies, or of the image where none is cut; None
+    where it has none."""
     auto_reason: Reason | None = None
     """Why the rules reject it; None where they keep it."""
     auto_detail: str | None = None

@@ -20,6 +20,7 @@ _TABLES = (
     "CREATE TEMP TABLE hit (id INTEGER PRIMARY KEY)",
     "CREATE TEMP TABLE going_image (sha256 TEXT PRIMARY KEY) WITHOUT ROWID",
     "CREATE TEMP TABLE going_url (url TEXT PRIMARY KEY) WITHOUT ROWID",
+    "CREATE TEMP TABLE copy (sha256 TEXT PRIMARY KEY) WITHOUT ROWID",
 )
 _WAITS = (
     f"status IN ('{Status.PENDING}', '{Status.FAILED}')"  # noqa: S608
@@ -58,11 +59,12 @@ A hit's address stays where it led to an image that stays; another one where it 
 by now.
 """
 _COPIES = (
-    "INSERT OR IGNORE INTO going_image SELECT DISTINCT copy.image_sha256 FROM faces AS one"  # noqa: S608
-    " JOIN faces AS copy ON copy.cluster = one.cluster"
-    f" WHERE one.image_sha256 IN {_GOING} AND copy.reason IS NOT '{Reason.FORGOTTEN}'"
+    "INSERT INTO copy SELECT DISTINCT other.image_sha256 FROM faces AS one"  # noqa: S608
+    " JOIN faces AS other ON other.cluster = one.cluster"
+    f" WHERE one.image_sha256 IN {_GOING} AND other.image_sha256 NOT IN {_GOING}"
+    f" AND other.reason IS NOT '{Reason.FORGOTTEN}'"
 )
-"""SQL: from images to those whose faces the last crop found to be copies of theirs."""
+"""SQL: from images to those others whose faces the last crop found to be copies of theirs."""
 _OF_GOING = (
     "(image_sha256 IN (SELECT sha256 FROM going_image) OR image_sha256 IN"  # noqa: S608
     f" (SELECT image_sha256 FROM faces WHERE reason = '{Reason.FORGOTTEN}'))"
@@ -80,7 +82,7 @@ class Found:
     addresses: int
     """That are not to be fetched again."""
     staying: int
-    """Images that the query led to, and another one too."""
+    """Images that stay as another query has found them: of this one's, and copies of what goes."""
     copies: int = 0
     """Of the images: those that go because they show the same as one that was meant."""
 
@@ -97,7 +99,6 @@ class TakingOut(Lookups):
 
     def __init__(self, path: Path) -> None:
         super().__init__(Database(path))
-        self._copies = 0
         for sql in _TABLES:
             self._db.all(sql)
 
@@ -114,15 +115,15 @@ class TakingOut(Lookups):
 
         An image goes where one of its results has the address, the page or the host, and so do its
         copies, as far as their faces are known to be one: the best of those that are left would
-        take its place. Of a query only images and addresses go that no other query has found.
+        take its place. Of a query only images and addresses go that no other query has found, and
+        no copies.
 
         Args:
             kind: URL, HOST, SHA256 or QUERY.
             value: of that kind; a hash is whole.
-            every: of a query, also what others have found.
+            every: of a query, also what others have found, and copies.
         """
-        self._copies = 0
-        for table in ("hit", "going_image", "going_url"):
+        for table in ("hit", "going_image", "going_url", "copy"):
             self._db.all(f"DELETE FROM {table}")  # noqa: S608
         if kind == SHA256:
             self._find_images(value)
@@ -155,16 +156,12 @@ class TakingOut(Lookups):
         """From the hits to their images, and from these to all addresses that led to them."""
         images, *addresses = _SPREAD
         self._db.all(images, {"query": query})
+        self._db.all(_COPIES)
         if query is None:
-            meant = self._images_going()
-            self._db.all(_COPIES)
-            self._copies = self._images_going() - meant
+            self._db.all("INSERT INTO going_image SELECT sha256 FROM copy")
         for sql in addresses:
             self._db.all(sql, {"query": query})
         self._find_spellings()
-
-    def _images_going(self) -> int:
-        return int(self._db.one("SELECT count(*) FROM going_image")[0])
 
     def _find_spellings(self) -> None:
         """Results that wait, of the addresses that are to go in another spelling."""
@@ -189,11 +186,12 @@ class TakingOut(Lookups):
             f" (SELECT count(*) FROM faces WHERE status = '{Status.KEPT}'"
             "   AND image_sha256 IN (SELECT sha256 FROM going_image)),"
             " (SELECT count(*) FROM going_url),"
-            " (SELECT count(DISTINCT image_sha256) FROM led_to"
-            f"   WHERE result IN (SELECT id FROM hit) AND image_sha256 NOT IN {_GOING})"
+            " (SELECT count(*) FROM (SELECT image_sha256 FROM led_to"
+            "   WHERE result IN (SELECT id FROM hit) UNION SELECT sha256 FROM copy)"
+            f"  WHERE image_sha256 NOT IN {_GOING}),"
+            f" (SELECT count(*) FROM copy WHERE sha256 IN {_GOING})"
         )
-        images, kept_faces, addresses, staying = row
-        return Found(images, kept_faces, addresses, staying, self._copies)
+        return Found(*row)
 
     def going(self) -> list[tuple[str, str | None]]:
         """The addresses that are to go, each with a title; the first that was found comes first."""
@@ -229,7 +227,8 @@ class TakingOut(Lookups):
             db.execute(f"UPDATE images SET {GONE}, phash = NULL WHERE sha256 IN {_GOING}")  # noqa: S608
             # Faces of other images may be duplicates of one that goes: the next crop judges them.
             db.execute(
-                "UPDATE faces SET cluster = NULL, auto_detail = NULL,"  # noqa: S608
+                "UPDATE faces SET cluster = NULL,"  # noqa: S608
+                " auto_detail = CASE WHEN auto_reason = 'duplicate' THEN NULL ELSE auto_detail END,"
                 " detail = CASE WHEN reason = 'duplicate' THEN NULL ELSE detail END"
                 " WHERE cluster IN (SELECT sha256 FROM faces"
                 f"  WHERE image_sha256 IN {_GOING}) AND image_sha256 NOT IN {_GOING}"

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facegan.core.errors import FaceganError
-from facegan.core.records import Box, FaceRecord
+from facegan.core.records import Box, FaceRecord, ImageRecord
 from pipeline.forget_files import files_of
 from pipeline.review.answers import COLUMNS, DECIDED, decisions_of, facts_of, row_of
 from pipeline.review.desk import Desk
@@ -200,14 +200,14 @@ def _add_crops(room: Blueprint, desk: Desk) -> None:
 def _add_pictures(room: Blueprint, desk: Desk, pictures: Pictures) -> None:
     from flask import abort, request
 
-    def path_of(sha256: str) -> Path:
-        record = desk.image(sha256)
-        path = next(files_of(desk.workspace, [record.path]), None) if record else None
-        return path or abort(404)
+    def found(sha256: str) -> tuple[Path, ImageRecord]:
+        image = desk.image(sha256)
+        path = next(files_of(desk.workspace, [image.path]), None) if image else None
+        return (path, image) if path and image else abort(404)
 
     @room.get("/picture/<sha256>.jpg")
     def whole(sha256: str) -> Any:
-        return _picture(pictures.whole(path_of(sha256)), "image/jpeg")
+        return _picture(pictures.whole(*found(sha256)), "image/jpeg")
 
     @room.get("/part/<sha256>.jpg")
     def part(sha256: str) -> Any:
@@ -215,4 +215,4 @@ def _add_pictures(room: Blueprint, desk: Desk, pictures: Pictures) -> None:
         if sides is None:
             abort(400)
         box = Box(*map(float, sides.groups()))
-        return _picture(pictures.part(path_of(sha256), sha256, box), "image/jpeg")
+        return _picture(pictures.part(*found(sha256), box), "image/jpeg")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,7 +28,8 @@ COLUMNS = (
     "sha256",
 )
 """Of faces.csv: `image` and `crop` are files in the workspace, `sha256` is the crop's."""
-HEAD = ",".join(COLUMNS).encode()
+SHEET = re.compile(r"(kept|rejected)-\d{3,}\.png")
+"""A sheet's file name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +79,43 @@ def captions(number: int, face: FaceRecord) -> tuple[str, str]:
     return first, detail or ", ".join(filter(None, (score, size)))
 
 
-def check(folder: Path) -> None:
-    """Before anything is written.
+def check(folder: Path, sheets: Iterable[str]) -> list[Path]:
+    """Before anything is written: that it takes the place of no file of one's own.
+
+    Args:
+        folder: where the sheets and their list go.
+        sheets: the file names of the sheets.
+
+    Returns:
+        The sheets of an earlier call, as its list names them.
 
     Raises:
-        WorkspaceError: a faces.csv that is not ours stands there.
+        WorkspaceError: a faces.csv that is not ours stands there, or a sheet that ours does not
+            name.
     """
-    path = folder / NAME
+    ours = _listed(folder / NAME)
+    wanted = [NAME] if ours is None else [name for name in sheets if name not in ours]
+    for path in (folder / name for name in wanted):
+        if path.exists():
+            raise WorkspaceError(
+                f"{path} is there already, and not made by `facegan review --sheet`",
+                hint="name another folder: --out DIR",
+            )
+    return [folder / name for name in sorted(ours or ())]
+
+
+def _listed(path: Path) -> set[str] | None:
+    """The sheets that a list names: none where there is no list; None where it is not ours."""
     try:
-        with path.open("rb") as file:
-            ours = file.read(len(HEAD)) == HEAD
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            rows = csv.reader(file)
+            if tuple(next(rows, ())) != COLUMNS:
+                return None
+            return {row[0] for row in rows if row and SHEET.fullmatch(row[0])}
+    except csv.Error:
+        return None
     except OSError:  # there is none; if it cannot be written either, writing says so
-        return
-    if not ours:
-        raise WorkspaceError(
-            f"{path} is there already, and not made by `facegan review --sheet`",
-            hint="name another folder: --out DIR",
-        )
+        return set()
 
 
 def write(

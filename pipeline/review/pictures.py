@@ -1,7 +1,8 @@
 """The pictures that faces were found in, reduced: whole ones, and the part round a face.
 
-Their bytes are strangers'. They are decoded as `facegan crop` decodes them, within its limit on
-pixels and in a worker process, so that a decoder's crash costs one picture; the browser gets
+Their bytes are strangers'. They are decoded as `facegan crop` decodes them, in a worker process, so
+that a decoder's crash costs one picture; and within a limit on pixels: the usual one, or what the
+catalog says of a picture that was let in under a higher one (`--max-pixels`). The browser gets
 pixels that were encoded here, never the bytes.
 """
 
@@ -15,7 +16,7 @@ import cv2
 import numpy as np
 
 from facegan.core.files import Workspace, sha256_of
-from facegan.core.records import Box
+from facegan.core.records import Box, ImageRecord
 from pipeline.executors import Executor, Processes, WorkerDied
 from pipeline.images import ImageLimits, Pixels, Rejection, read
 from pipeline.review.thumbs import QUALITY, SIDE_PX, cached
@@ -25,7 +26,8 @@ WHOLE_PX = 1024
 ROUND = 1.6
 """Side of the part round a face, in its box's longer sides."""
 AT_ONCE = 2
-"""Pictures that are decoded at a time: each may take `ImageLimits.max_pixels` times 3 bytes."""
+"""Pictures that are decoded at a time: each takes 3 bytes for a pixel, and may have
+`ImageLimits.max_pixels` or, by `--max-pixels`, more. The page asks for no more at a time."""
 WAIT_S = 60.0
 """A picture waits no longer for its turn."""
 
@@ -35,6 +37,8 @@ class PictureTask:
     """A picture on its way to a worker."""
 
     path: Path
+    pixels: int
+    """Its width times height, by the catalog."""
     side_px: int
     box: Box | None = None
     """The face whose surroundings are wanted; None for the whole picture."""
@@ -46,7 +50,7 @@ def reduced(task: PictureTask) -> bytes | None:
     Returns:
         A JPEG; None where the file is gone, no picture, or too large, or the box beyond it.
     """
-    image = read(task.path, ImageLimits())
+    image = read(task.path, ImageLimits(max(ImageLimits().max_pixels, task.pixels)))
     if isinstance(image, Rejection):
         return None
     part = image if task.box is None else surroundings(image, task.box)
@@ -88,20 +92,20 @@ class Pictures:
     )
     turn: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
 
-    def whole(self, path: Path) -> bytes | None:
+    def whole(self, path: Path, image: ImageRecord) -> bytes | None:
         """A picture as a JPEG of at most WHOLE_PX a side; None where it cannot be shown."""
-        return self._made(PictureTask(path, WHOLE_PX))
+        return self._made(PictureTask(path, image.width * image.height, WHOLE_PX))
 
-    def part(self, path: Path, sha256: str, box: Box) -> bytes | None:
+    def part(self, path: Path, image: ImageRecord, box: Box) -> bytes | None:
         """What lies round a face that was not cut, as a thumbnail kept in the cache.
 
         Args:
             path: of the picture.
-            sha256: the picture's.
+            image: the picture.
             box: the face's, in its pixels.
         """
-        name = sha256_of(f"{sha256} {box}".encode())
-        task = PictureTask(path, SIDE_PX, box)
+        name = sha256_of(f"{image.sha256} {box}".encode())
+        task = PictureTask(path, image.width * image.height, SIDE_PX, box)
         return cached(self.workspace, name, lambda: self._made(task))
 
     def _made(self, task: PictureTask) -> bytes | None:

@@ -8,7 +8,6 @@ a number, and `faces.csv` beside the sheets tells the files behind it.
 from __future__ import annotations
 
 import io
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ GAP, TITLE, CAPTION = 10, 34, 32
 """Pixels: round each cell, above the first row, below each face."""
 TEXT_PX, TITLE_PX = 12, 15
 PAPER, INK, FAINT, GONE = "#ffffff", "#1a1a1a", "#6b6b6b", "#d9d9d9"
-NAME = re.compile(r"(kept|rejected)-\d{3,}\.png")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +60,8 @@ class SheetReport:
     """faces.csv: what each number on the sheets is."""
     not_cut: Mapping[str, int]
     """Faces on no sheet, since there is no crop of them, by their reasons; the commonest first."""
+    pending: int
+    """Faces on no sheet, since a `facegan crop` that was killed has not judged them."""
 
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
@@ -69,6 +69,7 @@ class SheetReport:
             "sheets": [sheets.as_dict() for sheets in self.sheets],
             "list": str(self.listing),
             "not_cut": dict(self.not_cut),
+            "pending": self.pending,
         }
 
 
@@ -86,29 +87,30 @@ def write_sheets(
         What was written; a status without crops has no sheets.
 
     Raises:
-        WorkspaceError: there is no catalog, a file cannot be written, or a faces.csv that is not
-            ours stands in the folder.
-        NothingProducedError: no face was cut.
+        WorkspaceError: there is no catalog, a file cannot be written, or one of the same name that
+            no earlier call has written stands in the folder.
+        NothingProducedError: no face was cut and judged.
     """
     if not workspace.catalog.exists():
         raise WorkspaceError(f"no faces in {workspace.root}", hint="facegan crop")
     with exclusive(workspace):
         folder = out or workspace.root / FOLDER
-        listing.check(folder)
         with Catalog(workspace.catalog) as catalog:
             faces = catalog.faces(None, landmarks=False)
             images, origins = catalog.image_paths(), catalog.origins()
         pages = list(_pages([face for face in faces if face.sha256 and face.path]))
         if not pages:
-            raise NothingProducedError(f"no crops in {workspace.root}", hint="facegan crop")
+            raise NothingProducedError(f"no judged crops in {workspace.root}", hint="facegan crop")
         on_sheets = listing.numbered(pages)
-        _clear(folder)
+        _clear(listing.check(folder, [name for name, _ in pages]))
         listener(Started(STAGE, len(pages), "sheet"))
-        sheets = tuple(_write(workspace, folder, on_sheets, listener))
+        # First the list: a sheet that a kill leaves is known as ours.
         path = listing.write(folder, on_sheets, images, origins)
+        sheets = tuple(_write(workspace, folder, on_sheets, listener))
         listener(Finished(STAGE))
     uncut = Counter(face.reason or "no reason" for face in faces if not (face.sha256 and face.path))
-    return SheetReport(sheets, path, dict(uncut.most_common()))
+    pending = sum(face.status is Status.PENDING for face in faces)
+    return SheetReport(sheets, path, dict(uncut.most_common()), pending)
 
 
 def _pages(faces: Sequence[FaceRecord]) -> Iterator[tuple[str, Sequence[FaceRecord]]]:
@@ -122,13 +124,12 @@ def _pages(faces: Sequence[FaceRecord]) -> Iterator[tuple[str, Sequence[FaceReco
             yield f"{status}-{number:03d}.png", ordered[at : at + COLUMNS * ROWS]
 
 
-def _clear(folder: Path) -> None:
-    try:
-        for path in folder.glob("*.png"):
-            if NAME.fullmatch(path.name):
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise write_error(folder, error) from error
+def _clear(paths: Sequence[Path]) -> None:
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise write_error(path, error) from error
 
 
 def _write(

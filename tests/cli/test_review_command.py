@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 import cli
 from facegan.core.errors import ConfigError, FaceganError, MissingDependencyError, WorkspaceError
-from tests.review_helpers import Page, fill_faces, result_of, reviewing
+from facegan.core.files import Workspace
+from tests.review_helpers import Page, fill_faces, kill_crop, result_of, reviewing
 
 
 @pytest.fixture
@@ -57,6 +58,22 @@ def test_sheets_are_written_and_told(root: Path, capsys: pytest.CaptureFixture[s
         f"what each number is: {root}/review/faces.csv",
     ]
     assert (root / "review/kept-001.png").is_file()
+
+
+def test_crop_that_was_stopped_goes_on_before_anything_is_packed(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kill_crop(Workspace(root), 1, 2)
+    following = f"facegan crop --margin 0.4 --workspace {root}"
+    assert call(root, "--sheet", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["result"]["pending"], told["next"]) == (2, following)
+    assert call(root, "--sheet") == 0
+    assert "2 more are not judged yet: `facegan crop` was stopped" in capsys.readouterr().out
+    with reviewing(root, "--json") as (address, said):
+        page = Page(address)
+        page.decide(page.faces()[2]["id"], "rejected")
+    assert json.loads(said[0])["next"] == following
 
 
 def test_taken_port_is_told(root: Path) -> None:

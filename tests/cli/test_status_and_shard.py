@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +14,15 @@ import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.files import Workspace
+from facegan.core.lock import exclusive
 from facegan.core.records import Outcome, Reason, Status
-from pipeline.config import SIZES
+from facegan.core.shards import ShardIndex
+from pipeline.config import SIZES, CropConfig
+from pipeline.crop_stage import crop
+from pipeline.executors import Serial
 from pipeline.images import encode_png
-from tests.crop_helpers import as_jpeg, fill
+from pipeline.pack import record
+from tests.crop_helpers import as_jpeg, drawn, fill
 
 from .conftest import Typed
 
@@ -110,6 +118,58 @@ def test_what_was_packed_before_is_told_when_it_is_replaced(typed: Typed, mine: 
     (mine / "0.png").unlink()
     _, out, _ = typed("shard", "mix/faces", "--size", "32")
     assert "replaced the 4 images of 32 px from mix/faces" in out.splitlines()
+
+
+@pytest.mark.usefixtures("mine")
+def test_a_folder_is_packed_and_recorded_under_the_workspaces_lock(
+    typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = []
+
+    def recording(workspace: Workspace, index: ShardIndex) -> None:
+        with ThreadPoolExecutor(1) as other:
+            taken.append(other.submit(lambda: exclusive(workspace).__enter__()).exception())
+        record(workspace, index)
+
+    monkeypatch.setattr("pipeline.pack.record", recording)
+    assert typed("shard", "mix/faces", "--size", "32")[0] == 0
+    assert "another facegan" in str(taken)
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Workspace:
+    """A workspace with three kept faces; in one of the images a `facegan crop` found one anew."""
+    workspace = fill(tmp_path / "data", drawn(3))
+    config = CropConfig(detector="haar", size=32)
+    crop(config, workspace, executor=Serial())
+    asked = itertools.count()
+
+    def stop() -> bool:
+        if next(asked) == 1:
+            raise KeyboardInterrupt
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        crop(replace(config, margin=0.2), workspace, executor=Serial(), should_stop=stop)
+    return workspace
+
+
+@pytest.mark.usefixtures("killed")
+def test_after_a_killed_crop_status_shard_and_train_lead_to_it(typed: Typed) -> None:
+    goes_on = "facegan crop --size 32 --detector haar --margin 0.2"
+    amiss = (
+        "the last `facegan crop` was stopped:"
+        " 1 face not judged yet, 2 kept faces still of other settings"
+    )
+    lines = typed("status")[1].splitlines()
+    assert "faces          3  kept 2, 1 not judged yet" in lines
+    assert lines[-1] == f"next: {goes_on}"
+    assert typed("train")[2].splitlines()[-1] == f"hint: {goes_on}"
+    assert amiss in typed("shard", "--dry-run")[1].splitlines()
+    _, out, err = typed("shard")
+    assert amiss in err
+    assert out.splitlines()[-1] == f"next: {goes_on}"
+    assert json.loads(typed("status", "--json")[1])["result"]["faces_pending"] == 1
 
 
 def test_the_help_of_shard_lists_the_sizes_and_says_whose_they_are(typed: Typed) -> None:

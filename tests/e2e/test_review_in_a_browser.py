@@ -1,10 +1,13 @@
 """`facegan review` in a real browser: Debian's Chromium, driven by Playwright."""
 
+import re
 import time
+from dataclasses import replace
 
 import pytest
 
 from facegan.core.catalog import Catalog
+from facegan.core.face_tables import judged
 from facegan.core.records import Reason, Status
 from tests.browser_helpers import (
     MARKS,
@@ -17,7 +20,7 @@ from tests.browser_helpers import (
     values,
     watched,
 )
-from tests.review_helpers import fill_faces, multiply, reviewing
+from tests.review_helpers import fill_faces, kill_crop, multiply, reviewing
 
 pytestmark = MARKS
 
@@ -121,6 +124,114 @@ def test_face_that_was_not_cut_is_shown_in_its_picture_and_not_kept(page, worksp
     page.keyboard.press("Enter")
     page.wait_for_function("() => document.querySelector('.source img')?.naturalWidth == 640")
     assert page.locator(".verdict").inner_text().startswith("not cut: too small")
+
+
+def test_faces_that_no_crop_has_judged_have_a_tab_and_are_not_decided_on(chromium, workspace):
+    kill_crop(workspace, 1, 2, 3)
+    with reviewing(workspace.root) as (address, _), watched(chromium, address) as page:
+        counts = {name: tab_count(page, name) for name in ("kept", "pending", "all")}
+        assert counts == {"kept": 25, "pending": 3, "all": 40}
+        assert page.locator("#unjudged").is_hidden()
+        page.click(".tabs button[value=pending]")
+        assert tiles(page).count() == 3
+        assert "Press Ctrl-C" in page.locator("#unjudged").inner_text()
+        assert tiles(page).first.get_attribute("aria-label") == "Face 1, not judged yet."
+        assert page.locator(".mark").first.is_hidden()
+        for decide in (tiles(page).first.click, lambda: page.keyboard.press("r")):
+            decide()
+            told(page, "face 1 is not judged yet: facegan crop was stopped")
+        assert page.locator(".many [value]:enabled").count() == 0
+    assert known(workspace, 1).status is Status.PENDING
+
+
+def test_face_that_is_set_aside_is_not_kept(chromium, workspace):
+    with Catalog(workspace.catalog) as catalog:
+        face = replace(
+            known(workspace, 1), auto_reason=Reason.DECODE_TIMEOUT, auto_detail="of 64 px"
+        )
+        catalog.update_faces([judged(face)])
+    with reviewing(workspace.root) as (address, _), watched(chromium, address) as page:
+        page.select_option("#reason", "decode_timeout")
+        page.keyboard.press("k")
+        told(page, "this face cannot be kept: of 64 px")
+        page.keyboard.press("Enter")
+        assert page.locator("[data-does=keep]").is_disabled()
+        assert page.locator("[data-does=reject]").is_enabled()
+
+
+def test_decision_is_stored_while_pictures_are_decoded(chromium, workspace):
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    with reviewing(workspace.root) as (address, _), watched(chromium, address) as page:
+        page.route(re.compile("/(part|picture)/"), hold)
+        page.click(".tabs button[value=uncut]")
+        page.keyboard.press("r")
+        told(page, f"face {current(page)}: rejected. U takes it back.")
+        for _ in range(3):  # each face's picture, large
+            page.keyboard.press("Enter")
+            page.wait_for_selector(".source img", state="attached")
+            page.keyboard.press("Enter")
+            page.keyboard.press("ArrowRight")
+        assert len(held) == 2
+        page.keyboard.press("u")
+        told(page, "face 10: not cut: too small, as before")
+        page.unroute_all()  # lets them go on
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.tile img')]"
+            ".every(i => i.complete && i.naturalWidth)"
+        )
+
+
+def test_values_from_and_to_choose_what_is_shown_and_decided_on(page):
+    assert page.locator("#range").is_hidden()
+    page.select_option("#sort", "sharpness")
+    every = values(page)
+    page.locator("#least").focus()
+    page.keyboard.type("0.2")
+    page.keyboard.press("Tab")
+    page.keyboard.type("0.5")
+    page.keyboard.press("Enter")
+    inside = [value for value in every if 0.2 <= value <= 0.5]
+    assert values(page) == inside
+    assert 0 < len(inside) < len(every)
+    assert page.locator("#shown").inner_text() == f"{len(inside)} faces shown"
+    for key in ("r", "Home", "Control+a"):  # of the text, not of the faces
+        page.keyboard.press(key)
+    assert page.locator(".tile.selected").count() == tab_count(page, "hand") == 0
+    assert "least=0.2&most=0.5" in page.url
+    page.reload()
+    page.wait_for_selector("#wall[aria-busy=false]")
+    assert values(page) == inside
+    assert (page.input_value("#least"), page.input_value("#most")) == ("0.2", "0.5")
+    page.click(".many [value=rejected]")
+    assert page.locator("#ask p").inner_text().startswith(f"Reject {len(inside)} faces?")
+    page.keyboard.press("Escape")
+    page.click("#any")
+    assert values(page) == every
+    assert "least" not in page.url
+    assert page.locator("#any").is_disabled()
+
+
+def test_values_are_typed_in_the_unit_that_is_shown(page):
+    page.select_option("#sort", "padding")
+    page.fill("#most", "3")
+    page.keyboard.press("Enter")
+    texts = page.locator(".caption").all_inner_texts()
+    assert texts
+    assert all(int(text.removesuffix(" %")) <= 3 for text in texts)
+    page.select_option("#sort", "yaw")  # another measure, another range
+    assert (page.input_value("#most"), tiles(page).count()) == ("", 28)
+    page.fill("#least", "25")
+    page.keyboard.press("Enter")
+    texts = page.locator(".caption").all_inner_texts()
+    assert {text[0] == "\u2212" for text in texts} == {True, False}  # to either side
+    assert all(abs(int(text.strip("\u2212°"))) >= 25 for text in texts)
+    page.fill("#least", "99")
+    page.keyboard.press("Enter")
+    assert "range" in page.locator("main .empty").inner_text()
 
 
 def test_each_order_begins_at_the_top_with_the_doubtful_end(page):

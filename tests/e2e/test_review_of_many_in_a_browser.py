@@ -3,6 +3,7 @@
 import pytest
 
 from facegan.core.catalog import Catalog
+from facegan.core.database import Database
 from facegan.core.records import Status
 from tests.browser_helpers import MARKS, known, stored, tab_count, tiles, told, watched
 from tests.review_helpers import TITLE, reviewing
@@ -23,6 +24,24 @@ def test_groups_count_and_show_whole_clusters_whatever_is_filtered(page):
     first.locator(".partner").first.click()
     page.wait_for_function("() => document.getElementById('view').open")
     assert page.locator(".tabs [aria-pressed=true]").get_attribute("value") == "all"
+
+
+def test_copies_that_other_rules_have_rejected_are_no_group_of_duplicates(page, workspace):
+    page.select_option("#group", "cluster")
+    before = page.locator(".group").all_inner_texts()
+    assert before[0].startswith("4 alike")
+    database = Database(workspace.catalog)
+    with database.transaction() as db:
+        db.execute(
+            "UPDATE faces SET status = 'rejected', reason = 'too_dark', auto_reason = 'too_dark'"
+            " WHERE cluster = (SELECT cluster FROM faces WHERE cluster IS NOT NULL"
+            " GROUP BY cluster HAVING sum(auto_reason = 'duplicate') AND count(*) = 4 LIMIT 1)"
+        )
+    database.close()
+    page.reload()
+    page.select_option("#group", "cluster")
+    alike = [text for text in page.locator(".group").all_inner_texts() if "alike" in text]
+    assert len(alike) == sum("alike" in text for text in before) - 1
 
 
 def test_range_is_selected_and_decided_on_in_one_step(page, workspace):

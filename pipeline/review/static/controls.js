@@ -1,9 +1,11 @@
 // The head of the page: which faces are shown, in what order, and how many there are of each.
 
-import { TABS } from "./address.js";
+import { ANY, TABS } from "./address.js";
 import { AS_FOUND, MEASURES, button, element, number, words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
+
+const bound = (text) => (text === "" ? null : Number(text));
 
 export class Controls {
   /** @param does choose(changes, how), undo() and help(). */
@@ -16,8 +18,14 @@ export class Controls {
     }
     $("sort").append(new Option(AS_FOUND.label, "id"));
     for (const [name, { label }] of Object.entries(MEASURES)) $("sort").append(new Option(label, name));
-    const chosen = (id, act) => $(id).addEventListener("change", (event) => act(event.target.value));
-    chosen("sort", (sort) => choose({ sort, back: false }, { top: true }));
+    const chosen = (id, act) => $(id).addEventListener("input", (event) => act(event.target.value));
+    chosen("sort", (sort) => choose({ sort, back: false, ...ANY }, { top: true }));
+    for (const name of Object.keys(ANY)) chosen(name, (value) =>
+      choose({ [name]: bound(value) }, { top: true }));
+    $("any").addEventListener("click", () => {
+      choose(ANY, { top: true });
+      $("least").focus();
+    });
     chosen("reason", (reason) =>
       choose(reason && this.choice.show === "kept" ? { reason, show: "all" } : { reason }));
     chosen("group", (group) =>  // of duplicates one at most is kept
@@ -37,7 +45,7 @@ export class Controls {
     const counts = faces.counts();
     for (const tab of document.querySelectorAll(".tabs button")) {
       tab.setAttribute("aria-pressed", tab.value === choice.show);
-      tab.hidden = tab.value === "uncut" && !counts.uncut && choice.show !== "uncut";
+      tab.hidden = ["uncut", "pending"].includes(tab.value) && !counts[tab.value] && choice.show !== tab.value;
       tab.querySelector("b").textContent = number(counts[tab.value]);
     }
     const options = [new Option("any", ""), ...faces.reasons().map(([name, count]) =>
@@ -46,11 +54,27 @@ export class Controls {
       options.push(new Option(words(choice.reason), choice.reason));
     $("reason").replaceChildren(...options);
     for (const name of ["reason", "group", "sort"]) $(name).value = choice[name];
+    this.#range(choice);
+    $("unjudged").hidden = choice.show !== "pending";
     const { ways } = MEASURES[choice.sort] ?? AS_FOUND;
     const [way, other] = choice.back ? [ways[1], ways[0]] : ways;
     $("direction").textContent = way;
     $("direction").title = `Order: ${way}. Press for ${other}.`;
     $("direction").setAttribute("aria-label", $("direction").title);
     $("undo").disabled = !faces.steps;
+  }
+
+  /** Which values of the measure are shown. */
+  #range(choice) {
+    const measure = MEASURES[choice.sort];
+    const names = Object.keys(ANY), limits = names.some((name) => choice[name] !== null);
+    $("range").hidden = !measure;
+    $("any").disabled = !limits;
+    $("panel-button").textContent = choice.reason || limits ? "Filter (on)" : "Filter";
+    if (!measure) return;
+    $("range").setAttribute("aria-label", `${measure.label}, which values`);
+    $("unit").textContent = measure.unit;
+    for (const name of names)  // what is being typed stays as it is
+      if (bound($(name).value) !== choice[name]) $(name).value = choice[name] ?? "";
   }
 }

@@ -23,8 +23,18 @@ const assign = (face, columns, row) => {
   return face;
 };
 
-/** Images that were taken out stay so. */
-const isGone = (face) => face.reason === "opted_out" || face.reason === "forgotten";
+const TAKEN_OUT = ["opted_out", "forgotten"];
+/** Of crops that are of another size than the others, while their pictures cannot be cut anew. */
+const SET_ASIDE = ["unreadable", "out_of_memory", "decoder_crashed", "decode_timeout"];
+
+/** Why that cannot be decided of a face, in words; null where it can be. */
+export function refusal(face, verdict) {
+  if (TAKEN_OUT.includes(face.reason)) return `the picture of face ${face.id} was taken out`;
+  if (face.status === "pending") return `face ${face.id} is not judged yet: facegan crop was stopped`;
+  if (verdict !== "kept") return null;
+  if (!face.sha256) return "this face was not cut, so it cannot be kept";
+  return SET_ASIDE.includes(face.auto_reason) ? `this face cannot be kept: ${face.auto_detail}` : null;
+}
 
 export class Faces {
   constructor(seal) {
@@ -54,11 +64,10 @@ export class Faces {
     return answer(`api/image/${face.image_sha256}`);
   }
 
-  /** Those of the faces of which a decision would say something else than now. A face that was
-   *  not cut cannot be kept. `verdict`: kept, rejected or null, which leaves them to the rules. */
+  /** Those of the faces of which a decision would say something else than now. `verdict`: kept,
+   *  rejected or null, which leaves them to the rules. */
   open(faces, verdict) {
-    return faces.filter((face) =>
-      face.review !== verdict && !isGone(face) && (verdict !== "kept" || face.sha256));
+    return faces.filter((face) => face.review !== verdict && !refusal(face, verdict));
   }
 
   /** Decide: a Map from faces to verdicts, all in one step of `undo`. The promise fails with what
@@ -132,7 +141,7 @@ export class Faces {
   }
 
   counts() {
-    const counts = { all: this.all.length, kept: 0, rejected: 0, uncut: 0, hand: 0 };
+    const counts = { all: this.all.length, kept: 0, rejected: 0, uncut: 0, pending: 0, hand: 0 };
     for (const face of this.all) {
       counts[face.sha256 ? face.status : "uncut"] += 1;
       if (face.review) counts.hand += 1;
@@ -161,21 +170,22 @@ export class Faces {
   }
 
   /** The faces to show, of those from the place `from` on, in their order, and their groups. */
-  chosen({ show, reason, sort, back, group }, from = 0) {
+  chosen({ show, reason, sort, least, most, back, group }, from = 0) {
     const shows = {
       all: () => true,
       hand: (face) => face.review,
       uncut: (face) => !face.sha256,
     }[show] ?? ((face) => face.sha256 && face.status === show);
+    const inside = within(sort, least, most);
     const faces = this.all.slice(from).filter((face) =>
-      shows(face) && (!reason || face.reason === reason));
-    const sign = back ? 1 : -1;
+      shows(face) && (!reason || face.reason === reason) && inside(face));
     if (MEASURES[sort]) {
-      const { doubt } = MEASURES[sort];
+      const { doubtful, value } = MEASURES[sort];
+      const sign = back ? doubtful : -doubtful;
       faces.sort((one, other) => {
         const a = one[sort], b = other[sort];
         if (a === null || b === null) return (a === null) - (b === null);
-        return sign * (doubt(a) - doubt(b));
+        return sign * (value(a) - value(b));
       });
     } else if (back) faces.reverse();
     if (!group) return { faces, groups: [{ count: faces.length }] };
@@ -189,7 +199,9 @@ export class Faces {
       if (!whole.has(face.cluster)) whole.set(face.cluster, []);
       whole.get(face.cluster).push(face);
     }
-    const found = grouped(faces, "cluster");
+    for (const [name, members] of whole)  // copies that other rules have rejected are no group
+      if (!members.some((face) => face.auto_reason === "duplicate")) whole.delete(name);
+    const found = grouped(faces, "cluster", whole);
     for (const one of found.groups) if (one.key) {
       one.cluster = whole.get(one.key);
       one.best = bestOf(one.cluster, one.key);
@@ -198,17 +210,25 @@ export class Faces {
   }
 }
 
+/** Whether a face's value lies between two, in the unit that is typed; null is no bound. */
+function within(sort, least, most) {
+  if (least === null && most === null) return () => true;
+  const { value } = MEASURES[sort];
+  return (face) => face[sort] !== null
+    && value(face[sort]) >= (least ?? -Infinity) && value(face[sort]) <= (most ?? Infinity);
+}
+
 /** The face of a cluster that it is named after: the best one, by the rules. */
 function bestOf(cluster, name, but = null) {
   const named = cluster.filter((face) => face.sha256 === name && face !== but);
   return named.find((face) => face.auto_reason !== "duplicate") ?? named[0] ?? null;
 }
 
-/** The largest group first; those that belong to none come last. */
-function grouped(faces, by) {
+/** The largest group first; those that belong to none of the known ones come last. */
+function grouped(faces, by, known = null) {
   const found = new Map();
   for (const face of faces) {
-    const key = face[by] ?? "";
+    const key = known && !known.has(face[by]) ? "" : face[by] ?? "";
     if (!found.has(key)) found.set(key, []);
     found.get(key).push(face);
   }

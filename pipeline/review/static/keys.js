@@ -19,6 +19,8 @@ export const MOVES = {
 export function listen(does) {
   document.addEventListener("keydown", (event) => {
     if (event.altKey || does.isAsked()) return;
+    const at = event.target;
+    if (at.closest("input")) return;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     if (event.ctrlKey || event.metaKey) {
       if (key === "a" && !does.isLarge()) {
@@ -27,7 +29,6 @@ export function listen(does) {
       }
       return;
     }
-    const at = event.target;
     const presses = key === " " || key === "Enter";
     if (at.closest("select, a") || (presses && at.closest("button:not(.face)"))) return;
     if (key === "Escape" && does.isLarge()) return;  // it closes by itself

@@ -1,8 +1,8 @@
 // The page: what is chosen, the wall, the keys.
 
-import { read, write } from "./address.js";
+import { ANY, read, write } from "./address.js";
 import { Controls } from "./controls.js";
-import { Faces } from "./faces.js";
+import { Faces, refusal } from "./faces.js";
 import { MOVES, listen } from "./keys.js";
 import { ASKED_FROM, ManyBar, Selection, ask, doing, heading } from "./many.js";
 import { failed, say } from "./saying.js";
@@ -71,7 +71,7 @@ function choose(changes = {}, { top = false, step = false } = {}) {
   if (current) wall.reveal(current);
   tell();
   // One who goes through a list of orders by keys is not taken from it.
-  if (!document.activeElement.matches("select:focus-visible, button:not(.face):focus-visible")) go(current, false);
+  if (!document.activeElement.matches("input, select:focus-visible, button:not(.face):focus-visible")) go(current, false);
 }
 
 function lay(chosen) {
@@ -97,7 +97,7 @@ function tell() {
   many.fill(order, selection, (some, verdict) => faces.open(some, verdict), loading);
   const empty = document.querySelector("main .empty");
   empty.hidden = order.length > 0 || loading !== null;
-  empty.textContent = "No faces here. Choose another tab or reason.";
+  empty.textContent = "No faces here. Choose another tab, reason or range.";
 }
 
 // deciding
@@ -130,11 +130,11 @@ function redraw(changed) {
 }
 
 function decide(face, verdict) {
-  if (verdict === "kept" && !face.sha256) return say("this face was not cut, so it cannot be kept");
+  const why = refusal(face, verdict);
+  if (why) return say(why);
   if (face.review === verdict)
     return say(verdict ? `face ${face.id} is ${verdict} by hand already: B leaves it to the rules`
       : `face ${face.id} is left to the rules already`);
-  if (!faces.open([face], verdict).length) return say(`the picture of face ${face.id} was taken out`);
   return store(new Map([[face, verdict]]),
     `face ${face.id}: ${verdict ?? `back to the rules, ${byRules(face)}`}`);
 }
@@ -183,7 +183,7 @@ function decideHere(verdict, goesOn) {
 /** Go to a face, whatever is shown. */
 function visit(face) {
   if (!places.has(face)) {
-    choose({ show: "all", reason: "" }, { step: true });
+    choose({ show: "all", reason: "", ...ANY }, { step: true });
     say("shown among all faces; the browser's way back leads to where you were");
   }
   go(places.get(face));

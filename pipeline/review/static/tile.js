@@ -1,5 +1,7 @@
 // One face on the wall.
 
+import { ask } from "./asking.js";
+import { refusal } from "./faces.js";
 import { MEASURES, button, element, shown, verdictOf, words } from "./words.js";
 
 function captionOf(face, sort) {
@@ -12,14 +14,13 @@ function pictured(face, parent, caption) {
   const missing = face.sha256 ? "the file is gone" : `not cut: ${caption}`;
   if (!face.sha256 && !face.box) return element("span", "none", parent, missing);
   const image = element("img", "", parent);
-  const src = face.sha256 ? `thumb/${face.sha256}.jpg` : `part/${face.image_sha256}.jpg?box=${face.box}`;
-  // What has to be decoded anew waits for the thumbnails.
-  Object.assign(image, { alt: "", decoding: "async", draggable: false, fetchPriority: face.sha256 ? "auto" : "low" });
+  Object.assign(image, { alt: "", decoding: "async", draggable: false });
   image.addEventListener("error", () => {
     image.remove();
     element("span", "none", parent, missing);
   });
-  image.src = src;
+  if (face.sha256) image.src = `thumb/${face.sha256}.jpg`;
+  else ask(image, `part/${face.image_sha256}.jpg?box=${face.box}`);
   return image;
 }
 
@@ -41,7 +42,8 @@ export function tileOf(face, sort, does) {
 
 export function label(item, face, selected) {
   item.classList.toggle("selected", selected);
-  const turn = face.status === "kept" ? "reject" : "keep";
   const said = `Face ${face.id}, ${verdictOf(face)}${selected ? ", selected" : ""}.`;
-  item.querySelector(".face").setAttribute("aria-label", `${said} Press to ${turn}.`);
+  const turn = face.status === "kept" ? "reject" : "keep";
+  const can = !refusal(face, turn === "keep" ? "kept" : "rejected");
+  item.querySelector(".face").setAttribute("aria-label", can ? `${said} Press to ${turn}.` : said);
 }

@@ -1,5 +1,7 @@
 // One face, large, with the picture that it was found in and all that is known of it.
 
+import { ask } from "./asking.js";
+import { refusal } from "./faces.js";
 import { MEASURES, byRules, button, element, shown, verdictOf, words } from "./words.js";
 
 const WHOLE = 1024;  // longest side of a picture, as the server reduces it
@@ -53,8 +55,8 @@ function figure(kind, src, alt, caption) {
   const frame = element("div", "frame", made);
   const image = element("img", "", frame);
   image.alt = alt;
-  image.addEventListener("error", () => frame.replaceChildren("the file is gone, or no picture"));
-  image.src = src;
+  image.addEventListener("error", () => frame.replaceChildren("the file is gone, or cannot be shown here"));
+  if (kind === "source") ask(image, src, true); else image.src = src;
   element("figcaption", "", made, caption);
   return made;
 }
@@ -145,7 +147,7 @@ export class View {
     for (const [name, pressed] of [["keep", "kept"], ["reject", "rejected"]]) {
       const one = this.dialog.querySelector(`[data-does=${name}]`);
       one.setAttribute("aria-pressed", face.review === pressed);
-      if (name === "keep") one.disabled = !face.sha256;
+      one.disabled = refusal(face, pressed) !== null;
     }
     this.dialog.querySelector("[data-does=rules]").disabled = !face.review;
     this.dialog.querySelector("[data-does=undo]").disabled = !does.faces.steps;

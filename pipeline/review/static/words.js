@@ -8,39 +8,48 @@ export const words = (reason) => NAMES[reason] ?? reason.replaceAll("_", " ");
 export const number = (value) => value.toLocaleString("en");
 export const counted = (count) => `${number(count)} ${count === 1 ? "face" : "faces"}`;
 
+const plain = (value) => value;
+const hundredfold = (value) => Number((100 * value).toFixed(2));
 const percent = (value) => `${Math.round(100 * value)} %`;
 const degrees = (value) => `${Math.round(value)}°`.replace("-", "−");
 const short = (value) => String(Number(value.toPrecision(3)));
 const scaled = (value) => (value === 1 ? "1×" : `${value < 1 ? "shrunk to" : "enlarged"} ${short(value)}×`);
 
-/** What faces are sorted by: what it is called, how it is shown, how doubtful a value is (the
- *  greatest comes first), and what that way and the other one are called. */
+/** What faces are sorted and chosen by: what it is called, how it is shown, what counts of a value
+ *  and in what unit, whether the greatest one (1) or the least (-1) is the most doubtful, which
+ *  comes first, and what that way and the other one are called. */
 export const MEASURES = {
   score: {
-    label: "detector score", text: (value) => value.toFixed(2),
-    doubt: (value) => -value, ways: ["lowest first", "highest first"],
+    label: "detector score", text: (value) => value.toFixed(2), value: plain, unit: "",
+    doubtful: -1, ways: ["lowest first", "highest first"],
   },
   size_px: {
-    label: "face size", text: (value) => `${Math.round(value)} px`,
-    doubt: (value) => -value, ways: ["smallest first", "largest first"],
+    label: "face size", text: (value) => `${Math.round(value)} px`, value: plain, unit: "px",
+    doubtful: -1, ways: ["smallest first", "largest first"],
   },
   sharpness: {
-    label: "sharpness", text: short,
-    doubt: (value) => -value, ways: ["blurred first", "sharp first"],
+    label: "sharpness", text: short, value: plain, unit: "",
+    doubtful: -1, ways: ["blurred first", "sharp first"],
   },
   exposure: {
-    label: "brightness", text: (value) => value.toFixed(2),
-    doubt: (value) => -value, ways: ["dark first", "bright first"],
+    label: "brightness", text: (value) => value.toFixed(2), value: plain, unit: "",
+    doubtful: -1, ways: ["dark first", "bright first"],
   },
-  yaw: { label: "turned", text: degrees, doubt: Math.abs, ways: ["most first", "least first"] },
-  roll: { label: "tilted", text: degrees, doubt: Math.abs, ways: ["most first", "least first"] },
+  yaw: {
+    label: "turned", text: degrees, value: Math.abs, unit: "° either way",
+    doubtful: 1, ways: ["most first", "least first"],
+  },
+  roll: {
+    label: "tilted", text: degrees, value: Math.abs, unit: "° either way",
+    doubtful: 1, ways: ["most first", "least first"],
+  },
   padding: {
-    label: "beyond the border", text: percent,
-    doubt: (value) => value, ways: ["most first", "least first"],
+    label: "beyond the border", text: percent, value: hundredfold, unit: "%",
+    doubtful: 1, ways: ["most first", "least first"],
   },
   upscale: {
-    label: "scale", text: scaled,
-    doubt: (value) => value, ways: ["enlarged first", "shrunk first"],
+    label: "scale", text: scaled, value: plain, unit: "×",
+    doubtful: 1, ways: ["enlarged first", "shrunk first"],
   },
 };
 export const AS_FOUND = { label: "as found", ways: ["oldest first", "newest first"] };
@@ -49,12 +58,14 @@ export const AS_FOUND = { label: "as found", ways: ["oldest first", "newest firs
 export const shown = (face, name) => (face[name] === null ? null : MEASURES[name].text(face[name]));
 
 /** What the rules say of a face. */
-export const byRules = (face) => (face.auto_reason || !face.sha256 ? "rejected" : "kept");
+export const byRules = (face) => (face.status === "pending" ? "not judged yet"
+  : face.auto_reason || !face.sha256 ? "rejected" : "kept");
 
 /** What became of a face, and by whom. */
 export function verdictOf(face) {
   if (face.review && face.review === face.status) return `${face.status} by hand`;
   if (!face.sha256) return face.reason ? `not cut: ${words(face.reason)}` : "not cut";
+  if (face.status === "pending") return byRules(face);
   return `${face.status} by the rules${face.reason ? `: ${words(face.reason)}` : ""}`;
 }
 

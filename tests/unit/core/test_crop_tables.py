@@ -52,6 +52,7 @@ def test_faces_of_other_settings_are_counted_with_what_is_known_of_those(catalog
         CutBefore(2, "yunet", {"size": 96}),
         CutBefore(1, "yunet", None),
     ]
+    assert catalog.kept_of_other_settings() == 3
 
 
 def test_detectors_and_images_are_counted_by_their_faces(catalog):

@@ -6,7 +6,7 @@ import pytest
 from facegan.core.catalog import Catalog
 from facegan.core.database import Database
 from facegan.core.errors import CatalogError
-from facegan.core.face_tables import HashedImage, judged
+from facegan.core.face_tables import SET_ASIDE, HashedImage, judged
 from facegan.core.records import (
     Box,
     FaceRecord,
@@ -130,6 +130,16 @@ def test_what_the_rules_say_is_written_and_nothing_else(catalog):
     assert catalog.faces(None) == [said, second]
 
 
+def test_clusters_are_counted_where_a_face_is_out_as_a_duplicate_and_not_of_other_rejected(catalog):
+    faces = [face(crop=crop) for crop in "cdef"]
+    catalog.record_faces("a", faces, KEPT, "c")
+    kept, double, dark, darker = catalog.faces()
+    duplicate = {"status": Status.REJECTED, "auto_reason": Reason.DUPLICATE, "cluster": "c"}
+    alike = [replace(one, **BLURRED, cluster="e") for one in (dark, darker)]
+    catalog.update_faces([replace(kept, cluster="c"), replace(double, **duplicate), *alike])
+    assert catalog.count_clusters() == 1
+
+
 def test_an_update_that_fails_writes_nothing(catalog):
     catalog.record_faces("a", [face(), face(crop="d")], KEPT, "c")
     first, second = catalog.faces()
@@ -222,6 +232,16 @@ def test_status_follows_from_rules_and_review():
     assert judged(face(**BLURRED, review=Status.KEPT)).reason is None
     assert judged(face(review=Status.REJECTED)).reason == Reason.REVIEWED
     assert judged(face(status=Status.PENDING)).status == Status.KEPT
+
+
+@pytest.mark.parametrize("reason", SET_ASIDE)
+def test_no_review_keeps_a_face_that_is_set_aside(catalog, reason):
+    aside = face(status=Status.REJECTED, reason=reason, auto_reason=reason)
+    catalog.record_faces("a", [aside], KEPT, "c")
+    (found,) = catalog.faces(None)
+    decided = catalog.review_face(found.id, Status.KEPT)
+    assert (decided.status, decided.reason, decided.review) == ("rejected", reason, "kept")
+    assert judged(replace(decided, auto_reason=None)).status == Status.KEPT
 
 
 # pages

@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from facegan.core.catalog import Catalog
+from facegan.core.errors import ShardError
 from facegan.core.files import Workspace
-from facegan.core.funnel import funnel, is_stale
+from facegan.core.funnel import funnel, is_stale, refuse_stale, stopped_crop
 from facegan.core.records import FaceRecord, ImageRecord, Outcome, SearchResult, Status
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import Entry, selection_hash, write_shards
@@ -120,3 +123,35 @@ def test_shards_are_stale_when_the_faces_change(workspace):
     cropped(workspace, sha256, "other")
     assert is_stale(workspace)
     assert funnel(workspace).next_step == "facegan shard"
+    with pytest.raises(ShardError, match="have changed since") as caught:
+        refuse_stale(workspace)
+    assert caught.value.hint == "facegan shard"
+
+
+def test_where_a_crop_was_stopped_stale_shards_lead_to_it_as_the_status_does(workspace):
+    packed(workspace, "catalog")
+    cropped(workspace, "other")
+    with Catalog(workspace.catalog) as catalog:
+        catalog.begin_crop({}, ("crop", "--margin", "0.4"), "haar", "d")
+    with pytest.raises(ShardError) as caught:
+        refuse_stale(workspace)
+    assert caught.value.hint == funnel(workspace).next_step == "facegan crop --margin 0.4"
+
+
+def test_what_a_stopped_crop_leaves_amiss_is_told_until_one_has_ended(workspace):
+    cropped(workspace, "c", "d")
+    with Catalog(workspace.catalog) as catalog:
+        assert stopped_crop(catalog) is None
+        call = catalog.begin_crop({}, ("crop",), "haar", "c")
+        assert stopped_crop(catalog) == "the last `facegan crop` was stopped"
+        waiting = [replace(catalog.faces()[0], status=Status.PENDING)]
+        catalog.update_faces(waiting)
+        call = catalog.begin_crop({}, ("crop",), "haar", "d")
+        assert stopped_crop(catalog) == (
+            "the last `facegan crop` was stopped:"
+            " 1 face not judged yet, 1 kept face still of other settings"
+        )
+        catalog.end_crop(call)
+        assert stopped_crop(catalog) is None
+    state = funnel(workspace)
+    assert (state.faces_pending, state.faces_tally.total) == (1, 1)

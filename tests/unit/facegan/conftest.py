@@ -11,7 +11,7 @@ from facegan.config import ModelConfig, TrainConfig
 from facegan.core.shards import Entry, ShardIndex, write_shards
 from facegan.images import Pixels, encode_png
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # pytest has a worker a core, and threads that wait for each other spin
 
 TINY = TrainConfig(
     model=ModelConfig(image_size=32, width=0.0625, latent_size=8),

@@ -305,7 +305,7 @@ def test_faces_that_no_call_has_judged_yet_are_not_packed(tmp_path, monkeypatch)
         patch.setattr(crop_stage, "select", killed)
         with pytest.raises(KeyboardInterrupt):
             run(workspace)
-    with pytest.raises(WorkspaceError, match="faces in"):
+    with pytest.raises(WorkspaceError, match="stopped: 5 faces not judged yet"):
         pack(workspace, ShardConfig())
     report = run(workspace, executor=Unused())
     assert report.shards.count == 5

@@ -1,21 +1,11 @@
-import time
 from functools import cache
 
 import cv2
 import numpy as np
 import pytest
 
-from pipeline.dedup import (
-    DIGITS,
-    FINE_PER_BIT,
-    IMAGE_BITS,
-    alike,
-    as_words,
-    components,
-    mirror,
-    neighbours,
-    phash,
-)
+from pipeline.dedup import DIGITS, IMAGE_BITS, alike, as_words, mirror, phash
+from pipeline.neighbours import FINE_PER_BIT
 from pipeline.portraits import portraits
 
 
@@ -74,11 +64,12 @@ def test_mirrored_copies_are_alike_and_said_to_be_mirrored(made):
     hashes += [phash(made(mirrored(image))) for image in pictures()]
     found = alike(hashes, IMAGE_BITS)
     count = len(pictures())
-    assert sorted(zip(found.one, found.other, strict=True)) == [
-        (n, n + count) for n in range(count)
-    ]
-    assert found.mirrored.all()
-    assert found.near()[0] == [(count, True)]
+    assert found.part.tolist() == [*range(count), *range(count)]
+    for at in range(count):
+        for one, other in ((at, at + count), (at + count, at)):
+            plain, flipped = found.near(one, np.array([one, other]))
+            assert plain.tolist() == [True, False]
+            assert flipped.tolist() == [False, True]
 
 
 def test_the_hash_of_a_mirror_image_is_known_without_looking_at_it():
@@ -102,98 +93,28 @@ def test_pictures_of_any_shape_have_a_hash(shape):
     assert len(phash(image)) == len(bytes.fromhex(phash(image))) * 2 == DIGITS
 
 
-# neighbours
-
-
-def made_hashes(count, rng, copies=0.5, most=20):
-    """Random hashes, some of which are others with a few bits changed."""
-    words = rng.integers(0, 2**64, (count, DIGITS // 16), np.uint64)
-    for at in range(1, count):
-        if rng.random() < copies:
-            words[at] = words[rng.integers(at)]
-            for bit in rng.choice(64, rng.integers(1, most), replace=False):
-                words[at, 0] ^= np.uint64(1 << int(bit))
-    return np.unique(words, axis=0)
-
-
-def by_comparing_all(words, bits, asked=None):
-    asked = words if asked is None else asked
-    apart = np.bitwise_count(asked[:, None] ^ words[None]).astype(int)
-    near = (apart[..., 0] <= bits) & (apart[..., 1:-1].sum(axis=2) <= FINE_PER_BIT * bits)
-    return set(zip(*np.nonzero(np.triu(near, 1)), strict=True))
-
-
-@pytest.mark.parametrize("bits", [0, 1, 2, 3, 4, 6, 8, 11])
-@pytest.mark.parametrize("at_once", [1, 10**7])
-def test_neighbours_are_exactly_those_that_comparing_all_finds(bits, at_once):
-    words = made_hashes(100 if at_once == 1 else 400, np.random.default_rng(bits))
-    blocks = neighbours(words, bits, at_once)
-    found = [pair for one, other in blocks for pair in zip(one, other, strict=True)]
-    assert len(found) == len(set(found))
-    assert set(found) == by_comparing_all(words, bits)
-    assert bits < 2 or found
-
-
-@pytest.mark.parametrize("bits", [0, 3, 8])
-def test_mirrored_neighbours_are_exactly_those_that_comparing_all_finds(bits):
-    words = made_hashes(300, np.random.default_rng(bits))
-    words = np.unique(np.concatenate([words, mirror(words[::2])]), axis=0)
-    np.random.default_rng(9).shuffle(words)
-    blocks = neighbours(words, bits, mirrored=True)
-    found = [pair for one, other in blocks for pair in zip(one, other, strict=True)]
-    assert len(found) == len(set(found)) >= 100
-    assert set(found) == by_comparing_all(words, bits, mirror(words))
+# likeness
 
 
 def test_finer_bits_part_what_the_others_do_not():
     one = "12" * (DIGITS // 2)
     near = one[:72] + "edededed" + one[80:]  # 32 of the finer bits
-    assert alike([one, near], 10).one.size == 0
-    assert alike([one, near], 11).one.size == 1
+    assert alike([one, near], 10).part.tolist() == [0, 1]
+    assert alike([one, near], 11).part.tolist() == [0, 0]
 
 
 def test_equal_hashes_are_joined_without_comparing_each_with_each():
     hashes = ["0" * DIGITS] * 20_000 + ["f" * DIGITS, None, None, "f" * DIGITS]
     found = alike(hashes, 8)
-    assert found.one.size == 0
     assert found.first.tolist() == [0] * 20_000 + [20_000, 20_001, 20_002, 20_000]
+    assert found.part.tolist() == found.first.tolist()
 
 
 def test_nothing_is_alike_below_zero_bits():
     found = alike(["0" * DIGITS] * 3, -1)
-    assert found.first.tolist() == [0, 1, 2]
-    assert alike([], 8).first.size == 0
+    assert found.first.tolist() == found.part.tolist() == [0, 1, 2]
+    assert alike([], 8).part.size == 0
 
 
 def test_shorter_hashes_count_as_filled_up_with_zeros():
     assert as_words(["12" * 8]).tolist() == as_words(["12" * 8 + "0" * (DIGITS - 16)]).tolist()
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_hashes_like_those_of_faces_take_less_than_a_minute():
-    """Faces are no random bits: each hash here is of two portraits, half by half, and noise."""
-    words = as_words([phash(one.image) for one in portraits(300, seed=62, size_px=96)])
-    rng = np.random.default_rng(3)
-    count = 100_000
-    one, other, parts = (rng.integers(0, high, count) for high in (300, 300, 16))
-    masks = np.packbits(rng.random((16, 4 * DIGITS)) < 0.5, axis=1).view(np.uint64)[parts]
-    noise = np.packbits(rng.random((count, 4 * DIGITS)) < 0.05, axis=1).view(np.uint64)
-    made = (words[one] & masks | words[other] & ~masks) ^ noise
-    made[50_000:60_000] = made[:10_000]
-    made[50_000:60_000, 0] ^= np.uint64(0b111)
-    begun = time.perf_counter()
-    pairs = sum(len(one) for flip in (False, True) for one, _ in neighbours(made, 8, mirrored=flip))
-    assert time.perf_counter() - begun < 60
-    assert pairs >= 10_000
-
-
-# groups
-
-
-def test_components_are_what_is_joined_by_any_chain():
-    chain = np.arange(999)
-    ring = (np.array([5, 7, 1003]), np.array([1001, 1002, 1002]))
-    label = components(1006, [(chain, chain + 1), ring])
-    assert set(label[:1000].tolist()) == {0}
-    assert label[1000:].tolist() == [1000, 0, 0, 0, 1004, 1005]
-    assert components(3, []).tolist() == [0, 1, 2]

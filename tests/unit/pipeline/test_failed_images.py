@@ -5,13 +5,15 @@ from dataclasses import replace
 import pytest
 
 from facegan.core.catalog import Catalog
+from facegan.core.errors import NothingProducedError
 from facegan.core.events import Note
 from facegan.core.files import sha256_of
 from facegan.core.records import Outcome, Reason, Status
 from pipeline import crop as crop_module
-from pipeline.config import CropConfig
+from pipeline.config import CropConfig, ShardConfig
 from pipeline.crop_stage import crop
 from pipeline.executors import Serial, WorkerDied
+from pipeline.pack import pack
 from tests.crop_helpers import Unused, drawn, faces_of, fill, rows_of
 
 CONFIG = CropConfig(detector="haar", size=64)
@@ -129,6 +131,30 @@ def test_a_face_set_aside_stays_out_even_if_a_person_kept_it_and_leads_no_copies
     assert (report.faces.kept, report.shards.count) == (5, 5)
     (aside,) = faces_of(workspace, Status.REJECTED)
     assert (aside.image_sha256, aside.reason) == (first(), Reason.UNREADABLE)
+
+
+def test_a_face_set_aside_can_be_kept_by_hand_only_once_it_is_back(tmp_path):
+    workspace = fill(tmp_path / "data", drawn(5))
+    run(workspace)
+    gone(workspace)
+    run(workspace, replace(CONFIG, size=32))
+    (aside,) = faces_of(workspace, Status.REJECTED)
+    with Catalog(workspace.catalog) as catalog:
+        assert catalog.review_face(aside.id, Status.KEPT).status is Status.REJECTED
+    assert pack(workspace, ShardConfig()).count == 4
+    report, _ = run(workspace)
+    assert (report.faces.kept, report.decisions, report.shards.image_size) == (5, 1, 64)
+
+
+def test_where_all_originals_are_gone_another_size_costs_no_crop(tmp_path):
+    """Nothing could cut them again."""
+    workspace = fill(tmp_path / "data", drawn(3))
+    before, _ = run(workspace)
+    for path in workspace.images.glob("*/*"):
+        path.unlink()
+    with pytest.raises(NothingProducedError, match="none of 3 faces is kept: 3 unreadable"):
+        run(workspace, replace(CONFIG, size=32))
+    assert run(workspace)[0].shards == before.shards
 
 
 def test_a_face_whose_crop_is_gone_as_well_does_not_stay(tmp_path):

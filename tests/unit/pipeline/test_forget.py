@@ -58,35 +58,6 @@ def workspace(made, tmp_path):
 # what goes
 
 
-def be_copies(workspace, *numbers):
-    """As the last crop would tell it: the first is the best of them."""
-    with Catalog(workspace.catalog) as catalog:
-        for number in numbers:
-            catalog._db.all(
-                "UPDATE faces SET cluster = ? WHERE image_sha256 = ?",
-                (sha256_of(crop(numbers[0])), hash_of(number)),
-            )
-
-
-@pytest.mark.parametrize("meant", [0, 2])
-def test_copies_of_a_picture_go_with_it(workspace, meant):
-    be_copies(workspace, 0, 2)
-    report = forget(result(meant).url, workspace)
-    plan = report.plan
-    assert (plan.images, plan.faces, plan.addresses, plan.copies) == (2, 2, 2, 1)
-    assert kept(workspace) == [1, 3]
-    assert b"Title-0" not in bytes_in(workspace)
-
-
-def test_of_a_query_copies_that_another_one_has_found_stay(tmp_path):
-    workspace = filled(tmp_path, results=[result(0, "other"), result(2, "other")])
-    be_copies(workspace, 0, 1)
-    plan = plan_forget("artist", workspace)
-    assert (plan.images, plan.copies, plan.staying) == (2, 0, 2)
-    every = plan_forget("artist", workspace, every=True)
-    assert (every.images, every.copies) == (4, 0)
-
-
 def test_a_picture_goes_with_all_that_came_from_it(workspace):
     told = [b"Title-1", b"Creator-1", b"By-1", b"pages.example/1", b"Phash-1"]
     traces = [crop(1), picture(1), *told]

@@ -1,10 +1,10 @@
-"""Of copies the one that a person has kept leads, whatever the rules say of it."""
+"""Of copies the one that a person has kept leads, and the largest is one that none has rejected."""
 
 from dataclasses import replace
 
 import pytest
 
-from facegan.core.records import Reason, Status
+from facegan.core.records import Box, Reason, Status
 from tests.unit.pipeline.test_select import ALL, changed, face, hash_of, judged, own_phash, reasons
 
 KEPT, REJECTED = Status.KEPT, Status.REJECTED
@@ -71,9 +71,40 @@ def test_rejecting_a_copy_by_hand_costs_the_best_one_nothing():
     assert found == [None, Reason.REVIEWED, Reason.DUPLICATE]
 
 
+def test_the_largest_face_that_was_not_rejected_by_hand_is_kept():
+    large = face("a", "i", size_px=180.0, review=REJECTED)
+    next_one = face("b", "i", box=Box(200, 0, 320, 120), size_px=120.0)
+    small = face("c", "i", box=Box(400, 0, 460, 60), size_px=60.0)
+    config = replace(ALL, faces="largest")
+    found = judged([small, next_one, large], config)
+    assert [one.reason for one in found] == [Reason.NOT_LARGEST, None, Reason.REVIEWED]
+    assert found[0].detail == "60 px, the largest 120"
+    thrown = [replace(one, review=REJECTED) for one in (small, next_one, large)]
+    assert [one.auto_reason for one in judged(thrown, config)] == [Reason.NOT_LARGEST] * 2 + [None]
+
+
+def test_copies_of_the_largest_face_stay_out_when_it_is_rejected_by_hand():
+    large = face("a", "i", size_px=180.0, review=REJECTED)
+    beside = face("b", "i", box=Box(200, 0, 320, 120), size_px=120.0)
+    copy = face("c", phash=large.phash)
+    found = reasons([large, beside, copy], replace(ALL, faces="largest"))
+    assert found == [Reason.REVIEWED, None, Reason.DUPLICATE]
+
+
 def test_where_duplicates_are_not_looked_for_a_decision_is_only_of_its_face():
     config = replace(ALL, duplicates=-1)
     assert reasons(copies({}, {"review": KEPT}, {}), config) == [None, None, None]
+
+
+@pytest.mark.parametrize("bits", [-1, 8])
+def test_of_crops_that_are_the_same_bit_for_bit_a_rejected_one_stays_out(bits):
+    config = replace(ALL, duplicates=bits)
+    best, same = (face("a", image, size_px=px) for image, px in (("i", 300.0), ("j", 200.0)))
+    best, same = judged([best, same], config)
+    assert (best.reason, same.reason) == (None, Reason.DUPLICATE)  # `shard` packs the best alone
+    best = replace(best, review=REJECTED)
+    assert reasons([best, same], config) == [Reason.REVIEWED, Reason.DUPLICATE]
+    assert reasons([best, replace(same, review=KEPT)], config) == [Reason.REVIEWED, None]
 
 
 def test_a_second_look_changes_nothing():

@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 import shutil
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ from pipeline.crop_stage import crop
 from pipeline.executors import Serial
 from pipeline.pack import pack
 from pipeline.portraits import portraits
-from tests.crop_helpers import as_jpeg, fill
+from tests.crop_helpers import as_jpeg, drawn, fill
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +90,59 @@ def test_another_size_than_the_crops_is_refused(workspace):
     assert caught.value.hint == "facegan train --size 32"
 
 
-def test_mixed_sizes_are_refused(workspace):
-    calls = iter([False, True])
-    crop(
-        CropConfig(detector="haar", size=64),
-        workspace,
-        executor=Serial(),
-        should_stop=lambda: next(calls),
-    )
-    with pytest.raises(ShardError, match=r"different sizes \(32, 64 px\)") as caught:
-        pack(workspace, ShardConfig())
+def stopped(workspace, images, *, killed=False, **settings):
+    """A `facegan crop` that ends at this image, and what is said when its faces are packed."""
+    asked = itertools.count()
+
+    def stop():
+        if next(asked) < images:
+            return False
+        if killed:
+            raise KeyboardInterrupt
+        return True
+
+    config = CropConfig(**{"detector": "haar", "size": 32} | settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        crop(config, workspace, executor=Serial(), should_stop=stop)
+    said = []
+    return lambda: (pack(workspace, ShardConfig(), listener=said.append).count, said[0].text)
+
+
+def test_mixed_sizes_are_refused_and_the_remedy_is_to_go_on_or_the_commonest_size(workspace):
+    packing = stopped(workspace, 1, size=64)
+    text = r"different sizes \(3 of 32 px, 1 of 64 px\): the last `facegan crop` was stopped$"
+    with pytest.raises(ShardError, match=text) as caught:
+        packing()
     assert caught.value.hint == "facegan crop --size 64 --detector haar"
+    with Catalog(workspace.catalog) as catalog:
+        catalog.end_crop(2)
+    with pytest.raises(ShardError, match=r"px\)$") as caught:
+        packing()
+    assert caught.value.hint == "facegan crop --size 32"
+
+
+def test_packing_after_a_stopped_crop_warns_of_two_framings_in_the_shards(workspace):
+    count, warning = stopped(workspace, 1, margin=0.2)()
+    assert (count, warning) == (
+        4,
+        "the last `facegan crop` was stopped: 3 kept faces still of other settings",
+    )
+
+
+def test_packing_after_a_killed_crop_warns_of_the_faces_that_are_left_out(workspace):
+    count, warning = stopped(workspace, 3, margin=0.2, killed=True)()
+    assert (count, warning) == (
+        1,
+        "the last `facegan crop` was stopped:"
+        " 3 faces not judged yet, 1 kept face still of other settings",
+    )
+
+
+def test_where_a_killed_crop_has_judged_nothing_the_error_says_so_and_goes_on(tmp_path):
+    packing = stopped(fill(tmp_path / "data", drawn(2)), 1, killed=True)
+    with pytest.raises(WorkspaceError, match=r"stopped: 1 face not judged yet$") as caught:
+        packing()
+    assert caught.value.hint == "facegan crop --size 32 --detector haar"
 
 
 def test_without_faces_the_error_names_the_command(tmp_path):

@@ -162,6 +162,44 @@ def test_rejected_faces_have_no_copies():
     assert reasons([blurred, copy], replace(ALL, min_sharpness=0.2)) == [Reason.BLURRED, None]
 
 
+def test_copies_that_a_rule_has_rejected_are_known_and_keep_its_reason():
+    best = face("a", "i", size_px=200.0)
+    dark = face("b", phash=best.phash, exposure=0.01)
+    small = face("c", "j", phash=best.phash, box=Box(200, 0, 260, 60), size_px=60.0)
+    large = face("d", "j")
+    other = face("e", size_px=200.0, exposure=0.01)
+    copy = face("f", phash=other.phash, exposure=0.02)
+    config = replace(ALL, faces="largest", min_exposure=0.1)
+    found = judged([best, dark, small, large, other, copy], config)
+    assert [one.cluster for one in found] == [
+        best.sha256, best.sha256, best.sha256, None, other.sha256, other.sha256,
+    ]  # fmt: skip
+    too_dark = Reason.TOO_DARK
+    assert [one.reason for one in found] == [
+        None, too_dark, Reason.NOT_LARGEST, None, too_dark, too_dark,
+    ]  # fmt: skip
+    assert found[1].detail == "exposure 0.01, at least 0.1"
+
+
+def test_copies_too_small_to_be_cut_are_known_by_their_images():
+    best = face("a", "i", size_px=200.0)
+    uncut = [
+        face(
+            name, box=Box(1, 2, 11, 12), path=None, sha256=None, phash=None,
+            auto_reason=Reason.TOO_SMALL, status=Status.REJECTED, reason=Reason.TOO_SMALL,
+        )
+        for name in "bc"
+    ]  # fmt: skip
+    images = {best.image_sha256: HashedImage(own_phash("picture"), 800, 400)}
+    images |= {one.image_sha256: HashedImage(own_phash("picture"), 80, 40) for one in uncut}
+    found = judged([*uncut, best], images=images)
+    assert [(one.cluster, one.reason) for one in found] == [
+        (best.sha256, Reason.TOO_SMALL), (best.sha256, Reason.TOO_SMALL), (best.sha256, None),
+    ]  # fmt: skip
+    one, other = judged(uncut, images=images)
+    assert one.cluster == other.cluster is not None
+
+
 def test_faces_of_one_image_are_copies_only_where_they_overlap():
     first = face("a", "i", size_px=200.0)
     beside = face("b", "i", phash=first.phash, box=Box(200, 20, 300, 120))

@@ -1,5 +1,6 @@
 """Who may ask the review page for what, and what it answers."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 import pipeline.review
 from facegan.core.catalog import Catalog
+from facegan.core.face_tables import SET_ASIDE
 from facegan.core.records import Box, Reason, SearchResult, Status
 from pipeline.review.answers import COLUMNS, facts_of, row_of
 from pipeline.review.app import HEADER, create_app
@@ -156,6 +158,12 @@ def test_every_answer_forbids_what_comes_from_elsewhere(client, path):
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Cache-Control"] == "no-store"
+
+
+def test_page_knows_which_faces_are_set_aside():
+    script = (Path(pipeline.review.__file__).parent / "static/faces.js").read_text()
+    (listed,) = re.findall(r"SET_ASIDE = (\[.*\])", script)
+    assert set(json.loads(listed)) == SET_ASIDE
 
 
 def test_page_names_no_other_host():

@@ -84,4 +84,17 @@ def test_list_of_ones_own_is_not_overwritten(filled, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["faces.csv"]
     (tmp_path / "faces.csv").unlink()
     write_sheets(filled, tmp_path)
-    check(tmp_path)  # ours is written anew
+    ours = [tmp_path / "kept-001.png", tmp_path / "rejected-001.png"]
+    assert check(tmp_path, ["kept-001.png"]) == ours  # written anew
+
+
+@pytest.mark.parametrize("name", ["../kept-001.png", "/kept-001.png", "notes.txt", ""])
+def test_list_that_was_changed_names_no_other_file_as_ours(tmp_path, name):
+    (tmp_path / "faces.csv").write_text(f"{','.join(COLUMNS)}\n{name}\n\n")
+    assert check(tmp_path, []) == []
+
+
+def test_list_that_is_none_is_somebody_elses(tmp_path):
+    (tmp_path / "faces.csv").write_text(f"{','.join(COLUMNS)}\n{'x' * 200_000}\n")
+    with pytest.raises(WorkspaceError, match="is there already"):
+        check(tmp_path, [])

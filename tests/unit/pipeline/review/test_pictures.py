@@ -8,7 +8,7 @@ import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.files import Workspace
-from facegan.core.records import Box, Outcome, Reason, Status
+from facegan.core.records import Box, ImageRecord, Outcome, Reason, Status
 from pipeline.executors import Processes, Serial, WorkerDied
 from pipeline.images import ImageLimits, encode_png
 from pipeline.review.app import create_app
@@ -19,6 +19,13 @@ from pipeline.review.thumbs import SIDE_PX
 
 GATE = Gate(8123, "the-token", "the-room")
 HERE = "http://127.0.0.1:8123"
+IMAGE = ImageRecord("a" * 64, "picture.png", 2400, 600, 10, "png")
+
+
+def usual_is(limit, monkeypatch):
+    monkeypatch.setattr(
+        "pipeline.review.pictures.ImageLimits", lambda most=limit: ImageLimits(max_pixels=most)
+    )
 
 
 def picture(height, width):
@@ -42,7 +49,7 @@ def path(tmp_path):
 
 
 def test_whole_picture_is_reduced_in_its_colours(path):
-    made = decoded(reduced(PictureTask(path, WHOLE_PX)))
+    made = decoded(reduced(PictureTask(path, 0, WHOLE_PX)))
     assert made.shape == (256, 1024, 3)
     assert made[128, 100, 0] > 200 > 100 > made[128, 100, 2]
     assert made[128, 900, 2] > 200 > 100 > made[128, 900, 0]
@@ -51,7 +58,7 @@ def test_whole_picture_is_reduced_in_its_colours(path):
 def test_small_picture_is_not_enlarged(tmp_path):
     path = tmp_path / "small.png"
     path.write_bytes(encode_png(picture(30, 50)))
-    assert decoded(reduced(PictureTask(path, WHOLE_PX))).shape == (30, 50, 3)
+    assert decoded(reduced(PictureTask(path, 0, WHOLE_PX))).shape == (30, 50, 3)
 
 
 def test_part_lies_round_the_box_as_far_as_there_are_pixels():
@@ -66,15 +73,23 @@ def test_part_lies_round_the_box_as_far_as_there_are_pixels():
 def test_what_is_no_picture_is_not_shown(tmp_path, data):
     path = tmp_path / "odd.jpg"
     path.write_bytes(data)
-    assert reduced(PictureTask(path, WHOLE_PX)) is None
-    assert reduced(PictureTask(tmp_path / "gone.jpg", WHOLE_PX)) is None
+    assert reduced(PictureTask(path, 0, WHOLE_PX)) is None
+    assert reduced(PictureTask(tmp_path / "gone.jpg", 0, WHOLE_PX)) is None
 
 
 def test_too_many_pixels_are_not_unpacked(path, monkeypatch):
     for limit, shown in ((600 * 2400, True), (600 * 2400 - 1, False)):
-        limits = ImageLimits(max_pixels=limit)
-        monkeypatch.setattr("pipeline.review.pictures.ImageLimits", lambda limits=limits: limits)
-        assert (reduced(PictureTask(path, WHOLE_PX)) is not None) is shown
+        usual_is(limit, monkeypatch)
+        assert (reduced(PictureTask(path, 0, WHOLE_PX)) is not None) is shown
+
+
+def test_picture_that_a_higher_limit_let_in_is_shown(path, tmp_path, monkeypatch):
+    usual_is(600 * 2400 - 1, monkeypatch)
+    for width, shown in ((2400, True), (2399, False)):
+        image = ImageRecord("a" * 64, "", width, 600, 10, "png")
+        pictures = Pictures(Workspace(tmp_path / str(width)), Serial())
+        assert (pictures.whole(path, image) is not None) is shown
+        assert (pictures.part(path, image, Box(0, 0, 9, 9)) is not None) is shown
 
 
 def test_decoder_that_crashes_costs_one_picture(path, tmp_path):
@@ -84,20 +99,20 @@ def test_decoder_that_crashes_costs_one_picture(path, tmp_path):
                 yield item, WorkerDied()
 
     pictures = Pictures(Workspace(tmp_path / "data"), Crashing())
-    assert pictures.whole(path) is None
+    assert pictures.whole(path, IMAGE) is None
     assert pictures.turn.acquire(timeout=0)  # its place is free again
 
 
 def test_part_is_kept_in_the_cache_by_picture_and_box(path, tmp_path):
     workspace = Workspace(tmp_path / "data")
     pictures = Pictures(workspace, Serial())
-    first = pictures.part(path, "a" * 64, Box(0, 100, 100, 200))
-    second = pictures.part(path, "a" * 64, Box(2200, 100, 2300, 200))
+    first = pictures.part(path, IMAGE, Box(0, 100, 100, 200))
+    second = pictures.part(path, IMAGE, Box(2200, 100, 2300, 200))
     assert decoded(first).shape[1] <= SIDE_PX
     assert decoded(first)[50, 50, 0] > 200 > decoded(second)[50, 50, 0]
     assert len([*(workspace.root / "cache/thumbs").rglob("*.jpg")]) == 2
     path.write_bytes(encode_png(picture(10, 10)))
-    assert pictures.part(path, "a" * 64, Box(0, 100, 100, 200)) == first
+    assert pictures.part(path, IMAGE, Box(0, 100, 100, 200)) == first
 
 
 # the page's addresses
@@ -159,4 +174,4 @@ def test_picture_that_leads_out_of_the_workspace_is_not_shown(asked, workspace, 
 
 def test_real_worker_gives_the_same_picture(path, tmp_path):
     pictures = Pictures(Workspace(tmp_path / "data"), Processes(1))
-    assert pictures.whole(path) == reduced(PictureTask(path, WHOLE_PX))
+    assert pictures.whole(path, IMAGE) == reduced(PictureTask(path, 0, WHOLE_PX))

@@ -13,7 +13,7 @@ from facegan.core.records import Status
 from pipeline.forget_files import made_of_images
 from pipeline.review.listing import Numbered
 from pipeline.review.sheet import draw_sheet, write_sheets
-from tests.review_helpers import face_of
+from tests.review_helpers import face_of, kill_crop
 
 
 def test_kept_and_rejected_faces_have_sheets_of_their_own(filled, tmp_path, monkeypatch):
@@ -43,12 +43,50 @@ def test_faces_that_were_not_cut_are_on_no_sheet(filled, tmp_path):
     assert (report.sheets[1].faces, report.not_cut) == (4, {"too_small": 2})
 
 
-def test_sheets_of_an_earlier_call_go_and_other_files_stay(filled, tmp_path):
-    for name in ("kept-009.png", "rejected-002.png", "kept-mine.png", "notes.txt"):
-        (tmp_path / name).write_bytes(b"old")
+def test_faces_that_were_not_judged_are_on_no_sheet_and_counted(workspace):
+    kill_crop(workspace, 1, 2)
+    report = write_sheets(workspace)
+    assert (report.pending, report.as_dict()["pending"], report.sheets[0].faces) == (2, 2, 5)
+
+
+def test_sheets_of_an_earlier_call_go_and_other_files_stay(filled, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(sheet, "ROWS", 1)
+        write_sheets(filled, tmp_path)
+    mine = ("kept-009.png", "rejected-777.png", "notes.txt")
+    for name in mine:
+        (tmp_path / name).write_bytes(b"mine")
     write_sheets(filled, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"kept-001.png", "rejected-001.png", "kept-mine.png", "notes.txt", "faces.csv"}
+    assert names == {"kept-001.png", "rejected-001.png", "faces.csv", *mine}  # no kept-002.png
+    assert {(tmp_path / name).read_bytes() for name in mine} == {b"mine"}
+
+
+@pytest.mark.parametrize("earlier", [True, False])
+def test_picture_of_ones_own_is_not_overwritten(filled, tmp_path, monkeypatch, earlier):
+    if earlier:
+        write_sheets(filled, tmp_path)
+    names = {path.name for path in tmp_path.iterdir()} | {"kept-002.png"}
+    (tmp_path / "kept-002.png").write_bytes(b"mine")
+    monkeypatch.setattr(sheet, "ROWS", 1)
+    with pytest.raises(WorkspaceError, match=r"kept-002\.png is there already") as caught:
+        write_sheets(filled, tmp_path)
+    assert "--out" in str(caught.value.hint)
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert (tmp_path / "kept-002.png").read_bytes() == b"mine"
+
+
+def test_sheets_of_a_call_that_was_killed_are_known_as_ours(filled, tmp_path, monkeypatch):
+    def dies(*_):
+        if (tmp_path / "kept-001.png").exists():
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sheet, "thumb", dies)
+        with pytest.raises(KeyboardInterrupt):
+            write_sheets(filled, tmp_path)
+    assert (tmp_path / "kept-001.png").exists()
+    assert len(write_sheets(filled, tmp_path).sheets) == 2
 
 
 def test_missing_crop_leaves_a_grey_place():
@@ -70,7 +108,7 @@ def test_sheets_of_nothing_are_refused(tmp_path):
     with pytest.raises(WorkspaceError, match="no faces"):
         write_sheets(Workspace(tmp_path))
     Catalog(tmp_path / "catalog.db").close()
-    with pytest.raises(NothingProducedError, match="no crops"):
+    with pytest.raises(NothingProducedError, match="no judged crops"):
         write_sheets(Workspace(tmp_path))
 
 

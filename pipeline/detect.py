@@ -72,11 +72,12 @@ class Detector(Protocol):
         ...
 
 
-def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
+def build(resolved: ResolvedDetector, config: CropConfig, threads: int = 1) -> Detector:
     """The detector itself; a process builds it once.
 
-    OpenCV's threads are switched off in this process: workers share the cores already, and Haar's
-    result would depend on the order in which threads end. A detector serves one thread at a time.
+    It sets how many threads OpenCV has in this process, for whatever it does: one where workers
+    share the cores already, and for Haar, whose result would depend on the order in which threads
+    end. A detector serves one thread at a time.
 
     Raises:
         WorkspaceError: the model is missing or no model.
@@ -85,7 +86,7 @@ def build(resolved: ResolvedDetector, config: CropConfig) -> Detector:
         least_px, eyes = config.haar_least_px, config.align
         return _haar(config.scale_factor, config.neighbours, least_px, config.search_px, eyes)
     sha256 = resolved.model_sha256 or ""
-    return _yunet(resolved.model, sha256, config.score_threshold, config.search_px)
+    return _yunet(resolved.model, sha256, config.score_threshold, config.search_px, threads)
 
 
 @lru_cache(maxsize=4)
@@ -115,8 +116,10 @@ def _haar(
 
 
 @lru_cache(maxsize=4)
-def _yunet(path: Path, sha256: str, score_threshold: float, search_px: int) -> Detector:
-    cv2.setNumThreads(1)
+def _yunet(
+    path: Path, sha256: str, score_threshold: float, search_px: int, threads: int
+) -> Detector:
+    cv2.setNumThreads(threads)
     net = load(path, sha256, score_threshold)
     busy = threading.Lock()
 

@@ -10,7 +10,7 @@ from facegan.core.database import Database
 from facegan.core.errors import NothingProducedError, WorkspaceError
 from facegan.core.events import Note
 from facegan.core.records import Outcome, Reason, Status
-from pipeline import choose_detector, model_file
+from pipeline import choose_detector, crop_stage, model_file
 from pipeline.config import CropConfig
 from pipeline.crop_plan import Recut, plan, words_of
 from pipeline.crop_stage import crop
@@ -280,3 +280,23 @@ def test_a_given_model_is_kept_and_that_is_said_once(workspace, tmp_path, monkey
         run(workspace, config, executor=Serial(), should_stop=lambda: True, listener=said.append)
     texts = [event.text for event in said if isinstance(event, Note)]
     assert texts.count("kept a copy of YuNet's model: later calls need no --model") == 1
+
+
+class Looking:
+    """Does the work, and remembers how many threads each item was given."""
+
+    def __init__(self):
+        self.threads = []
+
+    def run(self, work, items):
+        for item in items:
+            self.threads.append(item.threads)
+            yield item, work(item)
+
+
+@pytest.mark.parametrize(("workers", "threads"), [(1, 8), (3, 2), (8, 1), (16, 1)])
+def test_workers_share_the_cores_out(workspace, monkeypatch, workers, threads):
+    monkeypatch.setattr(crop_stage, "available_cpus", lambda: 8)
+    looking = Looking()
+    crop(replace(CONFIG, workers=workers), workspace, executor=looking)
+    assert looking.threads == [threads] * 5

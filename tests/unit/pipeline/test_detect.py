@@ -21,6 +21,9 @@ needs_model = pytest.mark.skipif(not MODEL.exists(), reason=f"no {MODEL}")
 needs_data = pytest.mark.skipif(not DATA.exists(), reason=f"no {DATA}")
 
 
+HAAR = ResolvedDetector("haar")
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("FACEGAN_CACHE", str(tmp_path))
@@ -192,11 +195,30 @@ def test_the_references_setting_cuts_what_a_bare_opencv_loop_does(tmp_path):
         assert np.array_equal(crop, bare)
 
 
-def test_workers_use_one_thread_each():
+def test_haar_has_one_thread_whatever_there_is():
     detect._haar.cache_clear()
     cv2.setNumThreads(2)
-    detector("haar")
+    build(HAAR, CropConfig(detector="haar"), threads=2)
     assert cv2.getNumThreads() == 1
+
+
+@needs_model
+def test_yunets_threads_change_no_bit_of_a_crop(tmp_path):
+    config = CropConfig(detector="yunet", model=MODEL)
+    images = [portrait.image for portrait in portraits(6, seed=16, size_px=700)]
+    found = []
+    for threads in (1, 2):
+        detect._yunet.cache_clear()
+        for number, image in enumerate(images):
+            path = tmp_path / f"{number}.png"
+            path.write_bytes(encode_png(image))
+            result = crop_image(CropTask(path, "sha", config, resolve(config), threads))
+            found.append((result.faces, result.phash))
+        assert cv2.getNumThreads() == threads
+    cv2.setNumThreads(1)
+    assert len(found) == 12
+    assert found[:6] == found[6:]
+    assert all(faces for faces, _ in found)
 
 
 @needs_data

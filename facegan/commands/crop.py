@@ -88,7 +88,12 @@ def gates(function: Any) -> Any:
     help="Share that training never sees, for the scores: 0 to 0.9.",
 )  # fmt: skip
 @option("--max-pixels", type=COUNT, default="100m", group="Safety", help="Of one image.")
-@option("--workers", type=int, default=None, help="Processes.  [default: all cores]")
+@option(
+    "--workers",
+    type=int,
+    default=None,
+    help="Processes, which share the cores out.  [default: all]",
+)
 def command(session: Session, workers: int | None, hold_out: float, **settings: Any) -> Result:
     """Find the faces in the gathered images, cut them out and pack them into shards.
 

@@ -218,6 +218,9 @@ def _reviewable(db: sqlite3.Connection, face_id: int) -> FaceRecord:
     face = face_of(row)
     if face.reason in TAKEN_OUT_FACE:
         raise CatalogError(f"face {face_id} was taken out ({face.reason}) and stays so")
+    if face.status is Status.PENDING:
+        told = f"face {face_id} is not judged yet: `facegan crop` was stopped"
+        raise CatalogError(told, hint="facegan status names the line that goes on with it")
     return face
 
 

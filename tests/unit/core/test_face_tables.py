@@ -234,7 +234,7 @@ def test_status_follows_from_rules_and_review():
     assert judged(face(status=Status.PENDING)).status == Status.KEPT
 
 
-@pytest.mark.parametrize("reason", SET_ASIDE)
+@pytest.mark.parametrize("reason", sorted(SET_ASIDE))
 def test_no_review_keeps_a_face_that_is_set_aside(catalog, reason):
     aside = face(status=Status.REJECTED, reason=reason, auto_reason=reason)
     catalog.record_faces("a", [aside], KEPT, "c")
@@ -287,3 +287,12 @@ def test_a_face_that_was_ever_trained_on_stays_on_record_as_such(catalog):
         catalog.record_selection("s", [("c", "a", split)])
     (row,) = catalog._db.all("SELECT split FROM selections")
     assert row["split"] == "train"
+
+
+def test_nothing_is_decided_of_a_face_that_no_rule_has_judged(catalog):
+    catalog.record_faces("a", [face(status=Status.PENDING)], KEPT, "c")
+    (pending,) = catalog.faces(None)
+    for verdict in (Status.KEPT, Status.REJECTED, None):
+        with pytest.raises(CatalogError, match="not judged yet"):
+            catalog.review_faces({pending.id: verdict})
+    assert catalog.faces(None) == [pending]

@@ -28,7 +28,7 @@ def ramp(width, height):
 
 
 def found(*faces):
-    return lambda _resolved, _config: lambda _image: list(faces)
+    return lambda *_: lambda _image: list(faces)
 
 
 def failing(error):

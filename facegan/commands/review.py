@@ -58,17 +58,17 @@ def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path |
     changes = review(session.workspace, port, on_ready=_tell, browser=browser)
     told = [f"{count} {TOLD[name]}" for name, count in changes.as_dict().items() if count]
     line = f"reviewed by hand: {', '.join(told) if told else 'nothing changed'}"
-    following = _going_on(session) or (session.flag("facegan shard") if changes.total else None)
+    following = _following(session, changed=changes.total > 0)
     return Result({"changes": changes.as_dict()}, (line,), following)
 
 
-def _going_on(session: Session) -> str | None:
-    """The command that goes on with a `facegan crop` that was stopped."""
+def _following(session: Session, *, changed: bool) -> str | None:
+    """A `facegan crop` once more: where it was stopped, and where it has decisions to go by."""
     from facegan.core.catalog import Catalog
-    from facegan.core.funnel import unfinished_crop
+    from facegan.core.funnel import crop_again, unfinished_crop
 
     with Catalog(session.workspace.catalog) as catalog:
-        line = unfinished_crop(catalog)
+        line = crop_again(catalog) or "facegan shard" if changed else unfinished_crop(catalog)
     return session.flag(line) if line else None
 
 
@@ -86,7 +86,7 @@ def _sheets(session: Session, out: Path | None) -> Result:
         are = "is" if report.pending == 1 else "are"
         lines.append(f"{report.pending:,} more {are} not judged yet: `facegan crop` was stopped")
     lines.append(f"what each number is: {report.listing}")
-    return Result(report.as_dict(), tuple(lines), _going_on(session))
+    return Result(report.as_dict(), tuple(lines), _following(session, changed=False))
 
 
 def _names(sheets: Any) -> str:

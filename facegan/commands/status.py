@@ -71,6 +71,9 @@ def _lines(state: Funnel) -> Iterator[str]:
     yield f"images   {state.images:>7}  {tally_text(state.images_tally)}"
     faces = state.faces_tally.total + state.faces_pending
     yield f"faces    {faces:>7}  {tally_text(state.faces_tally)}{pending}"
+    if state.crop_amiss is not None:
+        amiss = f": {state.crop_amiss}" if state.crop_amiss else ""
+        yield f"                  the last `facegan crop` was stopped, or is at work{amiss}"
     yield f"shards   {state.shards:>7}  images{size}{held_out}{folder}{stale}"
     yield f"runs     {len(state.runs):>7}"
     for run in state.runs[:5]:

@@ -57,16 +57,15 @@ class CropTables(FaceTables):
         with self._db.transaction() as db:
             db.execute("UPDATE crops SET ended_at = ? WHERE id = ?", (now(), crop))
 
-    def unfinished_crop(self) -> tuple[str, ...] | None:
-        """The words of the command line that goes on, such as ("crop", "--size", "96").
+    def last_crop(self) -> tuple[tuple[str, ...], bool] | None:
+        """Of the newest call the words of its command line, such as ("crop", "--size", "96").
 
-        None where the newest call has looked at all images, and where no call is known. A call that
-        is running counts as unfinished.
+        And whether it has looked at all images: one that is running has not. None where no call is
+        known.
         """
         rows = self._db.all("SELECT words, ended_at FROM crops ORDER BY id DESC LIMIT 1")
-        if not rows or rows[0]["ended_at"] is not None:
-            return None
-        return tuple(json.loads(rows[0]["words"]))
+        found = [(tuple(json.loads(row["words"])), row["ended_at"] is not None) for row in rows]
+        return found[0] if found else None
 
     def record_failure(
         self, image_sha256: str, outcome: Outcome, lost: Collection[str] = ()

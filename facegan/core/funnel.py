@@ -43,6 +43,10 @@ class Funnel:
     """The command that goes on with a `facegan crop` that was stopped."""
     faces_pending: int = 0
     """Faces that a `facegan crop` has found and, killed, not judged; in no tally."""
+    crop: str | None = None
+    """The line of the newest `facegan crop`; None where no call is known."""
+    crop_amiss: str | None = None
+    """What is amiss with the faces while that has not ended."""
 
     @property
     def next_step(self) -> str:
@@ -52,9 +56,9 @@ class Funnel:
         if left and self.unfinished:
             return self.unfinished
         if left and self.images_tally.total < self.images:
-            return "facegan crop"
+            return self.crop or "facegan crop"
         if not packed and left and self.faces_tally.total - taken_out(self.faces_tally):
-            return "facegan shard" if self.faces_tally.kept else "facegan review"
+            return (self.crop or "facegan shard") if self.faces_tally.kept else "facegan review"
         if not packed:
             return SCRAPE
         if not self.runs or self.runs[0]["status"] != "finished":
@@ -94,15 +98,27 @@ def funnel(workspace: Workspace) -> Funnel:
             stale=_differs(index, catalog),
             runs=tuple(catalog.runs()),
             unfinished=unfinished_crop(catalog),
+            crop=crop_again(catalog),
+            crop_amiss=_amiss(catalog),
             faces_pending=catalog.count_faces(Status.PENDING),
             **packed,
         )
 
 
+def crop_again(catalog: Catalog) -> str | None:
+    """The line of the newest `facegan crop`; None where no call is known.
+
+    Once more it judges all faces by the same rules, by what was decided by hand since, and packs
+    them.
+    """
+    last = catalog.last_crop()
+    return shlex.join(("facegan", *last[0])) if last else None
+
+
 def unfinished_crop(catalog: Catalog) -> str | None:
-    """The command line that goes on with the last `facegan crop`; None where that has ended."""
-    words = catalog.unfinished_crop()
-    return shlex.join(("facegan", *words)) if words else None
+    """The line that goes on with the newest `facegan crop`; None where that has ended."""
+    last = catalog.last_crop()
+    return None if last is None or last[1] else crop_again(catalog)
 
 
 def stopped_crop(catalog: Catalog) -> str | None:
@@ -110,14 +126,22 @@ def stopped_crop(catalog: Catalog) -> str | None:
 
     One that was killed has judged none of the faces that it has found.
     """
-    if catalog.unfinished_crop() is None:
+    amiss = _amiss(catalog)
+    if amiss is None:
+        return None
+    return "the last `facegan crop` was stopped" + (f": {amiss}" if amiss else "")
+
+
+def _amiss(catalog: Catalog) -> str | None:
+    """In words; empty where nothing is. None where the newest `facegan crop` has ended."""
+    if unfinished_crop(catalog) is None:
         return None
     told = []
     if waiting := catalog.count_faces(Status.PENDING):
         told.append(f"{counted(waiting, 'face')} not judged yet")
     if others := catalog.kept_of_other_settings():
         told.append(f"{counted(others, 'kept face')} still of other settings")
-    return "the last `facegan crop` was stopped" + (f": {', '.join(told)}" if told else "")
+    return ", ".join(told)
 
 
 def packed_folder(index: ShardIndex | None) -> str | None:
@@ -137,10 +161,10 @@ def refuse_stale(workspace: Workspace) -> None:
     if not is_stale(workspace):
         return
     with Catalog(workspace.catalog) as catalog:
-        going_on = unfinished_crop(catalog)
+        again = crop_again(catalog)
     raise ShardError(
         f"the faces of {workspace.root} have changed since {workspace.shards} was packed",
-        hint=going_on or "facegan shard",
+        hint=again or "facegan shard",
     )
 
 

@@ -103,7 +103,7 @@ def test_faces_that_changed_since_they_were_packed_are_not_trained_on(
         db.execute("UPDATE faces SET status = 'rejected' WHERE id = (SELECT min(id) FROM faces)")
     done = facegan("train", *SMALL, "--iters", "1")
     assert done.returncode == 3
-    assert "hint: facegan shard" in done.stderr
+    assert "hint: facegan crop --size 32 --detector haar" in done.stderr
     assert facegan("shard").returncode == 0
     assert facegan("train", *SMALL, "--iters", "1").returncode == 0
 

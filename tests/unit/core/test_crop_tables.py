@@ -19,25 +19,25 @@ def test_no_call_is_unfinished_in_an_empty_catalog_or_an_older_one(tmp_path, mon
         older.close()
     for name in ("older.db", "new.db"):
         with Catalog(tmp_path / name) as catalog:
-            assert catalog.unfinished_crop() is None
+            assert catalog.last_crop() is None
             assert catalog.begin_crop({}, WORDS, "haar", "h") == 1
 
 
 def test_the_newest_call_tells_the_words_that_go_on_until_it_has_ended(catalog):
     first = catalog.begin_crop({"size": 96}, WORDS, "haar", "h")
-    assert catalog.unfinished_crop() == WORDS
+    assert catalog.last_crop() == (WORDS, False)
     second = catalog.begin_crop({"size": 64}, ("crop",), "haar", "g")
-    assert catalog.unfinished_crop() == ("crop",)
+    assert catalog.last_crop() == (("crop",), False)
     catalog.end_crop(first)
-    assert catalog.unfinished_crop() == ("crop",)
+    assert catalog.last_crop() == (("crop",), False)
     catalog.end_crop(second)
-    assert catalog.unfinished_crop() is None
+    assert catalog.last_crop() == (("crop",), True)
 
 
 def test_an_unfinished_call_counts_for_nothing_once_a_later_one_has_ended(catalog):
     catalog.begin_crop({"size": 96}, WORDS, "haar", "h")
     catalog.end_crop(catalog.begin_crop({"size": 64}, ("crop",), "haar", "g"))
-    assert catalog.unfinished_crop() is None
+    assert catalog.last_crop() == (("crop",), True)
 
 
 def test_faces_of_other_settings_are_counted_with_what_is_known_of_those(catalog):

@@ -72,7 +72,16 @@ def test_a_crop_that_was_stopped_goes_on_with_its_own_settings(workspace):
     assert (funnel(workspace).unfinished, funnel(workspace).next_step) == (line, line)
     with Catalog(workspace.catalog) as catalog:
         catalog.end_crop(call)
-    assert (funnel(workspace).unfinished, funnel(workspace).next_step) == (None, "facegan shard")
+    assert (funnel(workspace).unfinished, funnel(workspace).next_step) == (None, line)
+
+
+def test_images_that_came_later_are_cut_with_the_settings_of_the_last_crop(workspace):
+    cropped(workspace, "c")
+    with Catalog(workspace.catalog) as catalog:
+        catalog.end_crop(catalog.begin_crop({}, ("crop", "--size", "96"), "yunet", "c"))
+        catalog.add_results([SearchResult("v", "q", "bing", 1)])
+        catalog.record_fetch("v", KEPT, "s", ImageRecord("b", "images/b.jpg", 4, 3, 9, "jpeg"))
+    assert funnel(workspace).next_step == "facegan crop --size 96"
 
 
 def test_where_all_faces_were_rejected_a_person_looks_at_them(workspace):

@@ -47,7 +47,8 @@ def after(images):
 
 def unfinished(workspace):
     with Catalog(workspace.catalog) as catalog:
-        return catalog.unfinished_crop()
+        words, ended = catalog.last_crop()
+        return None if ended else words
 
 
 # what is cut anew

@@ -9,16 +9,18 @@ theirs belong to the cluster as well.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facegan.core.face_tables import HashedImage
-from facegan.core.records import Box, FaceRecord
+from facegan.core.records import FaceRecord
 from pipeline.dedup import IMAGE_BITS, Likeness, alike
 from pipeline.neighbours import Ints
+
+Bools = NDArray[np.bool_]
 
 SAME_PLACE_IOU = 0.5
 """Two faces of one image, or of copies of it, that overlap so much are one."""
@@ -36,7 +38,26 @@ class Looks:
     images: Likeness
     image_of: Ints
     """(N,) for each face the first face of its image: the images' likeness is told by these."""
-    sizes: Mapping[str, HashedImage]
+    boxes: NDArray[np.float64]
+    """(N, 4) left, top, right, bottom as shares of the image's sides, or in pixels; NaN: no box."""
+    measured: Bools
+    """(N,) whether it is shares."""
+
+    def may_be_one(self, at: int, others: Ints, mirrored: bool) -> Bools:  # noqa: ARG002
+        """Which faces that look alike count as one: of one image those that overlap."""
+        of_two: Bools = self.image_of[others] != self.image_of[at]
+        return np.asarray(of_two | self.at_one_place(at, others, False))
+
+    def at_one_place(self, at: int, others: Ints, mirrored: bool) -> Bools:
+        """Which faces lie where this one does in its image, or, mirrored, in the mirror image."""
+        same = self.image_of[others] == self.image_of[at]
+        box, there = self.boxes[at], self.boxes[others]
+        if mirrored:
+            flipped = np.array((1 - box[2], box[1], 1 - box[0], box[3]))
+            box = np.where(same[:, None], box, flipped)
+        comparable = same | (self.measured[at] & self.measured[others])
+        shared = _iou(np.broadcast_to(box, there.shape), there)
+        return np.asarray(comparable & (shared > SAME_PLACE_IOU))
 
     @property
     def edges(self) -> Iterable[tuple[Ints, Ints]]:
@@ -64,7 +85,7 @@ def looks(faces: Sequence[FaceRecord], images: Mapping[str, HashedImage], bits: 
         alike([face.phash for face in faces], bits),
         alike(known, min(bits, IMAGE_BITS)),
         np.array(image_of, np.int64),
-        images,
+        *_relative(faces, images),
     )
 
 
@@ -89,9 +110,9 @@ def leaders(
     by_image = _Shelf(looks.images, looks.image_of)
     found: dict[int, int] = {}
     for at in chosen:
-        crops = (best for best, _ in by_crop.leaders(at) if _may_be_one(looks, best, at))
-        images = (best for best, over in by_image.leaders(at) if _same_place(looks, best, at, over))
-        best = min((*islice(crops, 1), *islice(images, 1)), key=rank.__getitem__, default=at)
+        both = by_crop.leader(at, looks.may_be_one), by_image.leader(at, looks.at_one_place)
+        alike = [one for one in both if one is not None]
+        best = min(alike, key=rank.__getitem__, default=at)
         found[at] = found.get(best, at)
         if found[at] == at or at in by_hand:
             by_crop.add(at)
@@ -108,42 +129,47 @@ class _Shelf:
         self._part = likeness.part[picture_of].tolist()
         self._leaders: defaultdict[int, list[int]] = defaultdict(list)
 
-    def leaders(self, at: int) -> Iterator[tuple[int, bool]]:
-        """Those that look like a face, and whether it is their mirror images that do, as added."""
+    def leader(self, at: int, fits: Callable[[int, Ints, bool], Bools]) -> int | None:
+        """The first added that looks like a face, or its mirror image does, and that `fits`."""
         there = self._leaders[self._part[at]]
         for first in range(0, len(there), AT_ONCE):
-            some = there[first : first + AT_ONCE]
+            some = np.array(there[first : first + AT_ONCE])
             near = self._likeness.near(self._picture_of[at], self._picture_of[some])
-            for place in np.flatnonzero(near[0] | near[1]).tolist():
-                for mirrored in (False, True):
-                    if near[mirrored][place]:
-                        yield some[place], mirrored
+            fitting = np.zeros(len(some), np.bool_)
+            for mirrored, like in enumerate(near):
+                if (places := np.flatnonzero(like)).size:
+                    fitting[places] |= fits(at, some[places], bool(mirrored))
+            if fitting.any():
+                return int(some[fitting.argmax()])
+        return None
 
     def add(self, at: int) -> None:
         self._leaders[self._part[at]].append(at)
 
 
-def _may_be_one(looks: Looks, one: int, other: int) -> bool:
-    """Whether two faces whose crops look alike count as one."""
-    return looks.image_of[one] != looks.image_of[other] or _same_place(looks, one, other)
+def _relative(
+    faces: Sequence[FaceRecord], sizes: Mapping[str, HashedImage]
+) -> tuple[NDArray[np.float64], Bools]:
+    """Boxes as shares of their images' sides, or in pixels where these are unknown; and which."""
+    boxes = np.full((len(faces), 4), np.nan)
+    known = np.zeros(len(faces), np.bool_)
+    for at, face in enumerate(faces):
+        if face.box is not None:
+            boxes[at] = face.box.left, face.box.top, face.box.right, face.box.bottom
+        size = sizes.get(face.image_sha256)
+        if size is not None and min(size.width, size.height) >= 1:
+            boxes[at] /= size.width, size.height, size.width, size.height
+            known[at] = True
+    return boxes, known
 
 
-def _same_place(looks: Looks, one: int, other: int, mirrored: bool = False) -> bool:
-    """Whether two faces lie at the same place, as shares of their images' sides."""
-    first, second = (_relative(looks.faces[at], looks.sizes) for at in (one, other))
-    if looks.image_of[one] == looks.image_of[other]:
-        first, second = looks.faces[one].box, looks.faces[other].box
-    elif mirrored and first is not None:
-        first = Box(1 - first.right, first.top, 1 - first.left, first.bottom)
-    return first is not None and second is not None and first.iou(second) > SAME_PLACE_IOU
-
-
-def _relative(face: FaceRecord, sizes: Mapping[str, HashedImage]) -> Box | None:
-    size = sizes.get(face.image_sha256)
-    if size is None or face.box is None or min(size.width, size.height) < 1:
-        return None
-    box, width, height = face.box, size.width, size.height
-    return Box(box.left / width, box.top / height, box.right / width, box.bottom / height)
+def _iou(some: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K,) intersection over union of (K, 4) boxes each, in order; 0 where there is no box."""
+    low, high = np.maximum(some[:, :2], others[:, :2]), np.minimum(some[:, 2:], others[:, 2:])
+    common = np.clip(high - low, 0, None).prod(axis=1)
+    areas = [(one[:, 2:] - one[:, :2]).prod(axis=1) for one in (some, others)]
+    both = areas[0] + areas[1] - common
+    return np.asarray(np.divide(common, both, out=np.zeros_like(common), where=both > 0))
 
 
 def _hash_of(images: Mapping[str, HashedImage], face: FaceRecord) -> str | None:

@@ -180,10 +180,10 @@ class _Work:
             for i in todo
         )
         kept, gone = self.catalog.kept_of_images(), Counter[str]()
-        died = self.catalog.died_before(STAGE, self.decided_under) - kept.keys()
+        late = self.catalog.late_before(STAGE, self.decided_under) - self.failed.images_with_crops
 
         def save(task: CropTask, result: CropResult | WorkerDied) -> Outcome:
-            outcome = self._save(task, result, again=task.sha256 in died)
+            outcome = self._save(task, result, again=task.sha256 in late)
             if outcome.status is Status.REJECTED:
                 gone[outcome.reason or ""] += kept.get(task.sha256, 0)
             return outcome
@@ -224,10 +224,11 @@ class _Work:
 
 
 def _outcome(result: CropResult | WorkerDied, *, again: bool) -> Outcome:
-    """Final where a worker died `again`: each further call would wait for the deadline anew."""
+    """Final where it is late `again`: each further call would wait for the deadline anew."""
     if isinstance(result, WorkerDied):
         ms = (result.after_s or 0.0) * 1000
-        status = Status.REJECTED if again else Status.FAILED
+        late = result.after_s is not None
+        status = Status.REJECTED if late and again else Status.FAILED
         return Outcome(status, result.reason, result.detail, ms)
     if result.rejection is None:
         return Outcome(Status.KEPT, ms=result.ms)

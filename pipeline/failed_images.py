@@ -6,7 +6,7 @@ The next call tries them again. What was cut from them before stays: a failure s
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 
 from facegan.core.catalog import Catalog
@@ -39,6 +39,11 @@ class FailedImages:
         for image, path in self.catalog.crop_files():
             crops[image].append(path)
         self._crops, self._kept = dict(crops), self.catalog.kept_of_images()
+
+    @property
+    def images_with_crops(self) -> Set[str]:
+        """By their hashes, as the call began."""
+        return self._crops.keys()
 
     def record(self, sha256: str, outcome: Outcome) -> None:
         """Write down that an image failed; its faces stay, but for those whose crops are gone."""

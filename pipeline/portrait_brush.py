@@ -84,6 +84,11 @@ def product(first: ArrayLike, second: ArrayLike) -> NDArray[np.float32]:
     return np.asarray(np.einsum(terms, one, other), np.float32)
 
 
+def direction_of(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A vector's direction: of length 1; as `product` without BLAS."""
+    return np.asarray(vector / np.float32(math.hypot(*vector.tolist())), np.float32)
+
+
 def curve(points: ArrayLike, *, closed: bool = False, steps: int = 8) -> Points:
     """A Catmull-Rom spline through `points`.
 

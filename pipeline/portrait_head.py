@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from facegan.core.records import Box, Landmarks
 from pipeline.portrait_attributes import Expression, PortraitAttributes
-from pipeline.portrait_brush import Points, curve, product
+from pipeline.portrait_brush import Points, curve, direction_of, product
 
 Floats = NDArray[np.float32]
 
@@ -141,8 +141,7 @@ class Pose:
 
     def light(self, direction: ArrayLike) -> Floats:
         """A direction of the picture as the head sees it: (3,) unit length."""
-        turned = product(self.rotation.T, direction)
-        return np.asarray(turned / np.linalg.norm(turned), np.float32)
+        return direction_of(product(self.rotation.T, direction))
 
     def to_grid(self, xy: Floats) -> Floats:
         """Canvas pixels (..., 2) -> (column, row) in the relief's grid, for cv2.remap.
@@ -150,7 +149,8 @@ class Pose:
         The face's depth depends on where it is, so (u, v) is found by two fixed-point rounds.
         """
         plane = self.rotation[:2, :2] * np.array((1.0, self.stretch), np.float32)
-        back = np.linalg.inv(plane).astype(np.float32)
+        (a, b), (c, d) = plane.tolist()
+        back = np.array(((d, -b), (-c, a)), np.float32) / np.float32(a * d - b * c)
         near = (xy - np.array(self.origin, np.float32)) / np.float32(self.unit_px)
         flat = np.asarray(cv2.transform(near, back), np.float32)
         drift = product(back, self.rotation[:2, 2])

@@ -16,6 +16,7 @@ from pipeline.portrait_brush import (
     around,
     blend,
     curve,
+    direction_of,
     disc,
     fill,
     mask_of,
@@ -72,8 +73,7 @@ class Easel:
     def light(self) -> Floats:
         """(3,) unit vector from the head to the light: x right, y down, z to the viewer."""
         turn = np.radians(self.attributes.light_deg)
-        towards = np.array((np.cos(turn), -np.sin(turn), 0.95), np.float32)
-        return np.asarray(towards / np.linalg.norm(towards), np.float32)
+        return direction_of(np.array((np.cos(turn), -np.sin(turn), 0.95), np.float32))
 
     @cached_property
     def head(self) -> Points:

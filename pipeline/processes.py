@@ -34,11 +34,10 @@ Result = TypeVar("Result")
 AHEAD = 2
 """Items that a worker holds, so that it need not wait while the parent saves a result."""
 TICK_S = 1.0
-"""Between two looks at the workers' clocks; no more is counted from one to the next, so that the
-time in which the machine slept or Ctrl-Z held everything is no item's."""
+"""Between two looks at the workers' clocks; more is not counted: a machine's sleep is no item's."""
 MOST_STILLBORN = 3
 """Workers in a row that die before they say that they are there: another would, too."""
-STILLBORN = "worker processes die before they have begun anything"
+STILLBORN = "worker processes die as they begin"
 STILLBORN_HINT = "--workers 1 needs less memory; a script needs `if __name__ == '__main__':`"
 JOIN_S = 5.0
 """Longest wait for a process that was killed: one that hangs in the kernel is left to it."""
@@ -83,8 +82,7 @@ class Team(Generic[Item, Result]):
         self._work, self._most, self._deadline_s = work, most, deadline_s
         self._context = context_of(preload)
         self._workers: list[_Worker[Item]] = []
-        self._looked = time.monotonic()
-        self._stillborn = 0
+        self._looked, self._stillborn = time.monotonic(), 0
         self.returned: deque[Item] = deque()
         """Items of workers that died before they came to them."""
         self.suspects: list[Item] = []
@@ -105,7 +103,7 @@ class Team(Generic[Item, Result]):
         """Yield each item with its result, but for the suspects.
 
         Raises:
-            FaceganError: MOST_STILLBORN worker processes in a row die before they have begun.
+            FaceganError: all workers die, MOST_STILLBORN in a row before they have begun.
         """
         while True:
             self._feed(items)
@@ -116,7 +114,7 @@ class Team(Generic[Item, Result]):
             yield from done
 
     def _feed(self, items: Iterator[Item]) -> None:
-        while len(self._workers) < self._most or any(w.has_room for w in self._workers):
+        while self._may_start or any(w.has_room for w in self._workers):
             if not self.returned:
                 for item in items:
                     self.returned.append(item)
@@ -127,9 +125,12 @@ class Team(Generic[Item, Result]):
 
     def _least_busy(self) -> _Worker[Item]:
         least = min(self._workers, key=lambda worker: len(worker.items), default=None)
-        if least is None or (least.items and len(self._workers) < self._most):
-            return self._started()
-        return least
+        return self._started() if least is None or (least.items and self._may_start) else least
+
+    @property
+    def _may_start(self) -> bool:
+        """Not while those that were started last have died: the others go on alone until heard."""
+        return len(self._workers) < self._most and self._stillborn < MOST_STILLBORN
 
     def _started(self) -> _Worker[Item]:
         with without_ctrl_c():
@@ -139,9 +140,8 @@ class Team(Generic[Item, Result]):
             )
             process.start()
             theirs.close()
-            worker: _Worker[Item] = _Worker(process, ours)
-            self._workers.append(worker)
-        return worker
+            self._workers.append(_Worker(process, ours))
+        return self._workers[-1]
 
     def _results(self) -> Iterator[Done[Item, Result]]:
         """Wait for a message or for a tick; then what has come of it."""
@@ -156,7 +156,7 @@ class Team(Generic[Item, Result]):
                 self._end(worker)
                 if not worker.begun:
                     self._stillborn += 1
-                    if self._stillborn == MOST_STILLBORN:
+                    if not self._workers and not self._may_start:
                         raise FaceganError(STILLBORN, hint=STILLBORN_HINT) from None
                 elif worker.items:
                     self.suspects.append(worker.items.popleft())
@@ -186,6 +186,8 @@ class Team(Generic[Item, Result]):
             self._workers.remove(worker)
             worker.process.kill()
             worker.close()
+        if worker.begun:
+            self._stillborn = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -196,14 +198,12 @@ class _Worker(Generic[Item]):
     pipe: Connection
     items: deque[Item] = field(default_factory=deque)
     """The first is being worked on."""
-    begun: bool = False
-    """Whether it has said that it is there."""
+    begun: bool = False  # has it said that it is there?
     spent_s: float = 0.0
     """On the first item."""
 
     @property
     def has_room(self) -> bool:
-        """Whether it takes another item."""
         return len(self.items) < AHEAD
 
     def give(self, item: Item) -> None:

@@ -62,12 +62,12 @@ class Catalog(RunTables, ScrapeTables, CropTables, LeftOutTables):
         )
         return [image_of(row) for row in rows]
 
-    def died_before(self, stage: str, config_hash: str) -> set[str]:
-        """Images at which a worker died, or was ended, when `stage` was at them like that."""
+    def late_before(self, stage: str, config_hash: str) -> set[str]:
+        """Images that took too long when `stage` was at them under this configuration."""
         rows = self._db.all(
             "SELECT item FROM outcomes WHERE stage = ? AND config_hash = ?"
-            " AND status = 'failed' AND reason IN (?, ?)",
-            (stage, config_hash, Reason.DECODER_CRASHED, Reason.DECODE_TIMEOUT),
+            " AND status = 'failed' AND reason = ?",
+            (stage, config_hash, Reason.DECODE_TIMEOUT),
         )
         return {row["item"] for row in rows}
 

@@ -62,9 +62,13 @@ _COPIES = (
     "INSERT INTO copy SELECT DISTINCT other.image_sha256 FROM faces AS one"  # noqa: S608
     " JOIN faces AS other ON other.cluster = one.cluster"
     f" WHERE one.image_sha256 IN {_GOING} AND other.image_sha256 NOT IN {_GOING}"
+    f" AND one.auto_reason IS NOT '{Reason.NOT_LARGEST}'"
     f" AND other.reason IS NOT '{Reason.FORGOTTEN}'"
 )
-"""SQL: from images to those others whose faces the last crop found to be copies of theirs."""
+"""SQL: from images to those others in which the last crop found copies of their faces.
+
+Not by a bystander, smaller than the face that an image is of: other people's pictures show it too.
+"""
 _OF_GOING = (
     "(image_sha256 IN (SELECT sha256 FROM going_image) OR image_sha256 IN"  # noqa: S608
     f" (SELECT image_sha256 FROM faces WHERE reason = '{Reason.FORGOTTEN}'))"

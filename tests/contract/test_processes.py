@@ -26,6 +26,8 @@ from tests.contract.work import (
     killed_at_three,
     killed_half_way_through_what_it_sends,
     large,
+    slow_and_killed_at_three,
+    slow_at_three,
 )
 from tests.crop_helpers import as_jpeg, faces_of, fill
 
@@ -106,6 +108,26 @@ def test_workers_that_die_as_they_begin_cost_nothing_where_others_live(monkeypat
     assert len(born) > 15
 
 
+@pytest.mark.parametrize("fate", [slow_at_three, slow_and_killed_at_three])
+def test_while_one_worker_is_at_a_slow_item_no_other_need_live(monkeypatch, fate):
+    """Memory is short: whatever is started beside a worker at a large picture is killed at once."""
+    started = processes.Team._started
+    born = []
+
+    def unlucky(team):
+        worker = started(team)
+        born.append(worker)
+        if 1 < len(born) < 8:
+            worker.process.kill()
+        return worker
+
+    monkeypatch.setattr(processes.Team, "_started", unlucky)
+    results = dict(Processes(2).run(fate, [3, *range(4, 12)]))
+    culprit = WorkerDied() if fate is slow_and_killed_at_three else 3
+    assert results == {3: culprit} | {n: n for n in range(4, 12)}
+    assert len(born) < 15
+
+
 def test_large_items_and_results_do_not_wait_for_each_other():
     items = [bytes([n]) * 2_000_000 for n in range(12)]
     results = list(Processes(2, deadline_s=30.0).run(large, items))
@@ -140,7 +162,7 @@ def test_workers_that_cannot_begin_stop_the_stage(tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=False,
     )
-    assert "worker processes die before they have begun anything" in ended.stderr
+    assert "worker processes die as they begin" in ended.stderr
 
 
 def with_a_pipe(folder):

@@ -46,6 +46,16 @@ def killed_at_every_fourth(number):
     return number
 
 
+def slow_at_three(number):
+    if number == 3:
+        time.sleep(2)
+    return number
+
+
+def slow_and_killed_at_three(number):
+    return killed_at_three(slow_at_three(number))
+
+
 def killed_at_odd(number):
     if number % 2:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -123,27 +123,6 @@ def test_a_crashed_decoder_costs_one_image_and_is_tried_again(tmp_path):
     assert run(workspace).images.kept == 1
 
 
-def test_a_picture_that_takes_too_long_is_tried_twice_and_again_with_other_settings(tmp_path):
-    class Slow:
-        def __init__(self):
-            self.given = []
-
-        def run(self, work, items):
-            for item in items:
-                self.given.append(item.sha256)
-                late = item.sha256 == sha256_of(drawn(5)[1])
-                yield item, WorkerDied(60.0) if late else work(item)
-
-    workspace, executor = fill(tmp_path / "data", drawn(5)[:2]), Slow()
-    fates = [run(workspace, executor=executor).images for _ in range(3)]
-    assert [(fate.failed, fate.rejected) for fate in fates] == [
-        ({"decode_timeout": 1}, {}), ({}, {"decode_timeout": 1}), ({}, {}),
-    ]  # fmt: skip
-    assert len(executor.given) == 3
-    assert run(workspace, replace(CONFIG, size=32), executor=executor).images.failed
-    assert len(executor.given) == 5
-
-
 def test_another_configuration_replaces_the_faces_and_removes_their_files(tmp_path):
     workspace = fill(tmp_path / "data", drawn(5))
     run(workspace)

@@ -28,10 +28,11 @@ class Ending:
     """An executor at whose first image a worker ends."""
 
     def __init__(self, ended):
-        self.ended = ended
+        self.ended, self.given = ended, []
 
     def run(self, work, items):
         for item in items:
+            self.given.append(item.sha256)
             yield item, self.ended if item.sha256 == first() else work(item)
 
 
@@ -199,3 +200,37 @@ def test_an_image_that_was_taken_out_while_it_was_in_flight_stays_so(tmp_path):
         assert catalog.tally("images").rejected == {"forgotten": 1}
         assert catalog._db.all(OUTCOME, (first(),))[0]["detail"] is None
         assert not catalog.tally("images").failed
+
+
+# again and again
+
+LATE = WorkerDied(60.0)
+
+
+def test_a_picture_that_takes_too_long_is_tried_twice_and_again_with_other_settings(tmp_path):
+    workspace, executor = fill(tmp_path / "data", drawn(5)[:2]), Ending(LATE)
+    fates = [run(workspace, executor=executor)[0].images for _ in range(3)]
+    assert [(fate.failed, fate.rejected) for fate in fates] == [
+        ({"decode_timeout": 1}, {}), ({}, {"decode_timeout": 1}), ({}, {}),
+    ]  # fmt: skip
+    assert len(executor.given) == 3
+    assert run(workspace, replace(CONFIG, size=32), executor=executor)[0].images.failed
+    assert len(executor.given) == 5
+
+
+def test_a_picture_at_which_workers_die_is_tried_at_every_call(tmp_path):
+    workspace = fill(tmp_path / "data", drawn(5)[:2])
+    for _ in range(3):
+        report, _ = run(workspace, executor=Ending(WorkerDied()))
+        assert report.images.failed == {"decoder_crashed": 1}
+
+
+def test_a_picture_that_has_given_a_face_before_is_tried_at_every_call(tmp_path):
+    workspace = fill(tmp_path / "data", drawn(5)[:2])
+    run(workspace)
+    for _ in range(3):
+        report, _ = run(workspace, replace(CONFIG, size=32), executor=Ending(LATE))
+        assert report.images.failed == {"decode_timeout": 1}
+    report, _ = run(workspace, executor=Ending(LATE))
+    assert report.images.failed == {"decode_timeout": 1}
+    assert run(workspace)[0].faces.kept == 2

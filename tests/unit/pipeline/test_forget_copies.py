@@ -2,14 +2,20 @@
 
 from dataclasses import replace
 
+import cv2
+import numpy as np
 import pytest
 
 from facegan.core.catalog import Catalog
 from facegan.core.files import sha256_of
 from facegan.core.records import Reason
 from pipeline.config import CropConfig
+from pipeline.crop_stage import crop as cut
+from pipeline.executors import Serial
 from pipeline.forget import forget, plan_forget
+from pipeline.portraits import portraits
 from pipeline.select import select
+from tests.crop_helpers import as_jpeg, faces_of, fill
 from tests.forget_helpers import bytes_in, crop, filled, hash_of, kept, result
 
 PASSING = {
@@ -69,6 +75,19 @@ def test_copies_that_a_threshold_has_rejected_go_too(workspace, missed, reason, 
     assert kept(workspace) == [1, 3]
     assert said_of(workspace, 0, 2) == []
     assert crop(2) not in bytes_in(workspace)
+
+
+def test_a_bystander_takes_no_picture_of_other_people_with_it(tmp_path):
+    """The same small face beside two people: each picture is of its larger one."""
+    one, other, both = (portrait.image for portrait in portraits(3, seed=51, size_px=300))
+    small = np.full((300, 200, 3), 128, np.uint8)
+    small[:200] = cv2.resize(both, (200, 200), interpolation=cv2.INTER_AREA)
+    pictures = [as_jpeg(np.hstack([large, small])) for large in (one, other)]
+    workspace = fill(tmp_path / "data", pictures)
+    cut(CropConfig(detector="haar", size=64, min_face_px=32), workspace, executor=Serial())
+    assert len(faces_of(workspace)) == 2
+    plan = plan_forget(sha256_of(pictures[0]), workspace)
+    assert (plan.images, plan.copies) == (1, 0)
 
 
 def test_copies_all_of_which_a_threshold_has_rejected_go_too(workspace):

@@ -57,7 +57,8 @@ def gates(function: Any) -> Any:
 )  # fmt: skip
 @option(
     "--margin", type=float, default=None, group="Crops",
-    help="Added round the frame: its share, 0 to 1.  [default: 0; 0.1 round a box]",
+    help="Added round the frame: its share, 0 to 1; close portraits then need a higher"
+    " --max-padding.  [default: 0; 0.1 round a box]",
 )  # fmt: skip
 @option(
     "--max-upscale", type=float, default=1.5, group="Crops",

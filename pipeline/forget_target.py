@@ -1,10 +1,15 @@
-"""What `facegan forget` is asked for: an address, a host, a hash or a query, told by its shape."""
+"""What `facegan forget` is asked for: an address, a host, a hash or a query, told by its shape.
+
+The path of a file is the `file://` address under which the source folder has brought it in.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from facegan.core.addresses import host_of, without_user
@@ -19,11 +24,13 @@ SHOWN = 5
 COMPARED = 1000
 """Addresses of a host of which the nearest is looked for."""
 KINDS = (URL, SHA256, HOST, QUERY)
-WORDS = {URL: "address", SHA256: "hash", HOST: "host", QUERY: "search term"}
+WORDS = {URL: "an address", SHA256: "a hash", HOST: "a host", QUERY: "a search term"}
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|portrait:\d", re.IGNORECASE)
 HASH = re.compile(r"[0-9a-fA-F]{8,64}")
 PATH = re.compile(r"(?:.*/)?([0-9a-fA-F]{64})\.\w+")
 """A file of the workspace: its name is its hash."""
+OWN_PATH = re.compile(r"~?/|\.\.?/")
+"""A file of this machine, here or not: how its path begins."""
 HOST_NAME = re.compile(r"[\w-]+(\.[\w-]+)+\.?(:\d+)?|\[[0-9a-fA-F:.]+\]:\d+")
 BARE_ADDRESS = re.compile(
     r"(?:[\w-]+(?:\.[\w-]+)+\.?(?::\d+)?|[\w-]+:\d+|\[[0-9a-fA-F:.]+\](?::\d+)?)/\S*"
@@ -48,12 +55,14 @@ def kind_of(text: str) -> str:
     ['url', 'host', 'sha256', 'query']
     >>> [kind_of(text) for text in ("localhost:8000/x.jpg", f"images/4f/{'4f' * 32}.jpg")]
     ['url', 'sha256']
+    >>> [kind_of(text) for text in ("/home/ada/me.jpg", "../me.jpg", "~/me.jpg")]
+    ['url', 'url', 'url']
     """
     if ADDRESS.match(text):
         return URL
     if HASH.fullmatch(text) or PATH.fullmatch(text):
         return SHA256
-    if BARE_ADDRESS.fullmatch(text):
+    if OWN_PATH.match(text) or BARE_ADDRESS.fullmatch(text):
         return URL
     return HOST if HOST_NAME.fullmatch(text) or _is_ip(text) else QUERY
 
@@ -71,20 +80,41 @@ def target_of(text: str, kind: str | None, taking: TakingOut) -> Target:
         WorkspaceError: the catalog knows no such query or hash, or nothing of an address or a host
             that nobody has called one.
     """
+    if kind in {None, URL} and (own := _own_file(text, taking)):
+        if kind is None and taking.has_query(text):
+            raise _could_be_both(text, URL)
+        text = own
     text = text.strip()
     if not text or text != text.encode("utf-8", "replace").decode() or "\0" in text:
         raise ConfigError(f"cannot forget {text!r}: text in UTF-8 is needed")
     shape = kind or kind_of(text)
     if kind is None and shape != QUERY and taking.has_query(text):
-        raise ConfigError(
-            f"{text!r} can be a {WORDS[shape]} or a search term",
-            hint=f"say which: --as {shape}, or --as query",
-        )
+        raise _could_be_both(text, shape)
     find = {URL: _url, SHA256: _sha256, HOST: _host, QUERY: _query}[shape]
     target = Target(shape, find(text, taking))
     if kind is None and not _is_here(target, taking):
         raise _unknown(text, target, taking)
     return target
+
+
+def _could_be_both(text: str, shape: str) -> ConfigError:
+    return ConfigError(
+        f"{text!r} can be {WORDS[shape]} or a search term",
+        hint=f"say which: --as {shape}, or --as query",
+    )
+
+
+def _own_file(text: str, taking: TakingOut) -> str | None:
+    """The address of a file of this machine, or of one that was, where the catalog knows it."""
+    if ADDRESS.match(text) or "\0" in text or not (os.sep in text or os.path.lexists(text)):
+        return None
+    return next((url for url in _addresses_of_file(text) if taking.has_address(url)), None)
+
+
+def _addresses_of_file(text: str) -> tuple[str, ...]:
+    """The source folder's address of a path, which goes through no link; and the path's own."""
+    path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
+    return Path(os.path.realpath(path.parent), path.name).as_uri(), path.as_uri()
 
 
 def _is_here(target: Target, taking: TakingOut) -> bool:
@@ -115,10 +145,13 @@ def _unknown(text: str, target: Target, taking: TakingOut) -> WorkspaceError:
 
 
 def _url(text: str, taking: TakingOut) -> str:
+    if OWN_PATH.match(text):
+        return _addresses_of_file(text)[0]
     url = text if ADDRESS.match(text) else f"https://{text}"
     if not (ADDRESS.match(text) or BARE_ADDRESS.fullmatch(text)):
         raise ConfigError(
-            f"{text!r} is no address", hint="name one such as https://example.org/ada.jpg"
+            f"{text!r} is no address",
+            hint="name one such as https://example.org/ada.jpg, or a file such as ./ada.jpg",
         )
     return url if url == text else taking.known_address(url) or url
 
@@ -171,7 +204,8 @@ def _query(text: str, taking: TakingOut) -> str:
     some = ", ".join(map(repr, known[:SHOWN])) + (", …" if len(known) > SHOWN else "")
     raise WorkspaceError(
         f"nothing was searched for as {text!r}{meant}",
-        hint=f"searched for here: {some or 'nothing yet'}; an address begins with https://",
+        hint=f"searched for here: {some or 'nothing yet'}; an address begins with https://, the"
+        " path of a file of your own with / or ./",
     )
 
 

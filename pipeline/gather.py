@@ -19,6 +19,7 @@ from pipeline.earlier_calls import other_filters
 from pipeline.executors import Threads
 from pipeline.fetch import Fetched
 from pipeline.http import Transport
+from pipeline.scrape_left import end_of, left_of
 from pipeline.scrape_report import ScrapeReport, enough, figures, near_ceiling, nothing, recorded
 from pipeline.sources import Source
 from pipeline.stage import Ends, Until, as_tally
@@ -70,6 +71,7 @@ class Gathering:
         self._call: int | None = None
         self._known: Iterator[SearchResult] = iter(())
         own = [host for text in config.allow_hosts if (host := split_host(text))]
+        self._listed = (source, catalog, config, should_stop)
         self._queue = HostQueue(config.host_connections, [name for name, _ in own])
         self._kept = 0
         self._in_flight = 0
@@ -113,7 +115,7 @@ class Gathering:
         settings = recorded(self._config)
         self._call = self._catalog.begin_scrape(query, source, settings, self._transport.agent)
         self._known = self._pending(0)
-        self._listener(Started(STAGE, self._config.limit, "image", self._kept))
+        self._listener(Started(STAGE, end_of(*self._listed, self._kept), "image", self._kept))
         try:
             items = Until(_Items(self._next), self._should_stop)
             # Closed here, so that workers end before an error of `_save` is reported.
@@ -260,6 +262,7 @@ class Gathering:
     def _report(self) -> tuple[ScrapeReport, FaceganError | None]:
         config = self._config
         ended = self._ended and self._trouble is None and not self._transport.stopping
+        full = self._kept >= config.limit
         report = ScrapeReport(
             query=config.query,
             source=config.source,
@@ -269,8 +272,9 @@ class Gathering:
             tally=as_tally(self._ends),
             new_bytes=self._new_bytes,
             seconds=self._transport.clock() - self._began,
-            stopped=self._should_stop() and self._kept < config.limit,
-            ended=ended and self._kept < config.limit,
+            stopped=self._should_stop() and not full,
+            ended=ended and not full,
+            left=(left_of(*self._listed) or 0) if full else 0,
             forgotten=self._catalog.count_forgotten(config.query, config.source),
         )
         if self._trouble is not None:

@@ -54,6 +54,14 @@ class ScrapeReport:
     forgotten: int = 0
     """Known addresses of the query that were taken out with `facegan forget`."""
 
+    left: int = 0
+    """Addresses that the limit has left, where the source can tell without asking anybody."""
+
+    @property
+    def next_limit(self) -> int | None:
+        """The limit that takes them too; None where none are left."""
+        return self.images + self.left if self.left else None
+
     @property
     def next_step(self) -> str:
         """The command that goes on from here."""
@@ -69,7 +77,8 @@ class ScrapeReport:
     def as_dict(self) -> dict[str, Any]:
         """For `--json`."""
         values = asdict(self) | {"tally": self.tally.as_dict()}
-        return values | {"images_per_s": self.images_per_s, "next_step": self.next_step}
+        told = {"images_per_s": self.images_per_s, "next_limit": self.next_limit}
+        return values | told | {"next_step": self.next_step}
 
 
 def nothing(report: ScrapeReport) -> FaceganError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -48,9 +49,17 @@ def refuse_what_does_not_fit(
     """Keep a name that is nobody's business from being searched for in public.
 
     Raises:
-        ConfigError: an option was typed whose source is not asked, or that is for one source.
+        ConfigError: an option was typed whose source is not asked, or that is for one source; or
+            the search term is a folder of this machine, and somebody would be asked for its name.
     """
+    from pipeline.scrape_config import NO_SEARCH
     from pipeline.sources.check import CHECKED
+
+    asking = [source for source in sources if source not in NO_SEARCH]
+    if asking and (folder := _folder(term)):
+        text = f"{term} is a folder: {', '.join(asking)} would be asked for its name"
+        hint = f"facegan scrape --source folder --folder {shlex.quote(folder)}"
+        raise ConfigError(text, hint=hint)
 
     typed = click.get_current_context().get_parameter_source
     for option, source in (("list", "urls"), ("folder", "folder")):
@@ -63,6 +72,26 @@ def refuse_what_does_not_fit(
     if settings["base_url"] and len(asked) > 1:
         text = f"--base-url is for one source, not for {', '.join(asked)}"
         raise ConfigError(text, hint=f"--source {asked[0]}")
+
+
+def name_of_the_folder(sources: Sequence[str], folder: Path | None) -> str | None:
+    """What the images of a folder are gathered under where no search term is given.
+
+    None where another source is asked, too: nobody else is to hear of the name; or without one.
+    """
+    from pipeline.sources.names import as_text
+    from pipeline.sources.text import clean
+
+    if folder is None or tuple(sources) != ("folder",):
+        return None
+    return clean(as_text(Path(os.path.normpath(folder.absolute())).name))
+
+
+def _folder(term: str) -> str | None:
+    """The directory that a search term is the path of; a name without a slash may be a word."""
+    path = os.path.expanduser(term)  # noqa: PTH111 - pathlib refuses a user that nobody knows
+    is_path = os.sep in path or term in {os.curdir, os.pardir}
+    return path if is_path and os.path.isdir(path) else None  # noqa: PTH112 - never raises
 
 
 def search_terms(query: str | None, queries: Path | None) -> list[str]:

@@ -79,7 +79,7 @@ def _agreed(session: Session, plan: Any) -> bool:
     from facegan.core.errors import ConfigError
 
     if session.quiet or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        images, faces = counted(plan.images, "image"), counted(plan.faces, "face")
+        images, faces = counted(plan.images, "image"), counted(plan.faces, "kept face")
         raise ConfigError(
             f"this deletes {images} and {faces} for good: it needs a yes",
             hint="look with --dry-run, then say --yes",
@@ -107,7 +107,7 @@ def _barred(plan: Any) -> str:
 
 
 def _what(plan: Any) -> str:
-    images, faces = counted(plan.images, "image"), counted(plan.faces, "face")
+    images, faces = counted(plan.images, "image"), counted(plan.faces, "kept face")
     copies = f", {plan.copies:,} of them copies" if plan.copies else ""
     return f"{plan.target.kind} {plan.target.value}: {images} with {faces}{copies}"
 

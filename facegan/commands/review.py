@@ -44,7 +44,7 @@ def command(session: Session, port: int, no_open: bool, sheet: bool, out: Path |
 
     Keys on the page: K keeps, R rejects, B takes a decision back to the rules, U undoes; with Shift
     K, R and B go on to the next face. Arrows move, with Shift they select. Space shows a face
-    large, ? tells all keys.
+    large, F finds one by its number, ? tells all keys.
     """
     strange = {"port", "no_open"} & given() if sheet else {"out"} & given()
     if strange:

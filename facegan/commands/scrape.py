@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from facegan.commands._scrape_words import one_query, refuse_what_does_not_fit, search_terms
+from facegan.commands._scrape_words import (
+    name_of_the_folder,
+    one_query,
+    refuse_what_does_not_fit,
+    search_terms,
+)
 from facegan.commands._session import Result, Session, option
 from facegan.commands._session import command as facegan_command
 from facegan.commands._types import BYTES, COUNT, NAMES
@@ -47,7 +52,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), default=None, group="Search",
-    help="Directory of the source folder.",
+    help="Directory of the source folder; its name is QUERY where that is left away.",
 )  # fmt: skip
 @option(
     "--list", type=click.Path(path_type=Path, dir_okay=False), default=None,
@@ -120,7 +125,10 @@ def command(
     """
     from pipeline.config import ScrapeConfig
 
-    terms = search_terms(one_query(words, source), queries)
+    query = one_query(words, source)
+    if query is None and queries is None:
+        query = name_of_the_folder(source, settings["folder"])
+    terms = search_terms(query, queries)
     refuse_what_does_not_fit(terms[0], source, settings)
     settings |= {"list_file": settings.pop("list"), "min_size_px": settings.pop("min_size")}
     configs = [
@@ -137,9 +145,18 @@ def command(
         configs, session.workspace, listener=session.listener, should_stop=session.should_stop
     )
     stopped = any(report.stopped for report in reports) or len(reports) < len(configs)
-    following = session.again if stopped else session.flag("facegan crop")
+    following = session.again if stopped else session.flag(_cropping(session))
     code = SourceError.exit_code if any(report.failed for report in reports) else 0
     return Result(_data(reports), _lines(session, reports), following, stopped, code)
+
+
+def _cropping(session: Session) -> str:
+    """The last `facegan crop` once more, with its settings; the plain one where there was none."""
+    from facegan.core.catalog import Catalog
+    from facegan.core.funnel import crop_again
+
+    with Catalog(session.workspace.catalog) as catalog:
+        return crop_again(catalog) or "facegan crop"
 
 
 def _warn(session: Session, configs: Sequence[ScrapeConfig]) -> None:
@@ -183,7 +200,7 @@ def _lines(session: Session, reports: Sequence[ScrapeReport]) -> tuple[str, ...]
             str(sum(report.tally.failed.values())),
             bytes_text(report.new_bytes),
             seconds_text(report.seconds),
-            report.trouble or ("no more" if report.ended else ""),
+            report.trouble or ("no more" if report.ended else _more(report)),
         )
         for report in reports
     ]
@@ -208,7 +225,14 @@ def _lines_of_one(session: Session, report: ScrapeReport) -> tuple[str, ...]:
     if report.ended:
         asked = f"{report.images} of the {report.limit} asked for"
         lines.append(f"{report.source} has no more: {asked}")
+    if more := _more(report):
+        lines.append(f"{report.source} has {more} takes {'it' if report.left == 1 else 'them'}")
     return tuple(lines)
+
+
+def _more(report: ScrapeReport) -> str:
+    """`100 more: --limit 1100`, where the limit has left so many."""
+    return f"{report.left:,} more: --limit {report.next_limit}" if report.left else ""
 
 
 def _plan(session: Session, configs: Sequence[ScrapeConfig]) -> Result:

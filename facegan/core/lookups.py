@@ -50,6 +50,10 @@ class Lookups:
 
         return any(self.pages("1", lambda urls: any(map(is_it, urls))))
 
+    def has_address(self, url: str) -> bool:
+        """Whether it is the address of a result, in just this spelling."""
+        return bool(self._db.all("SELECT 1 FROM search_results WHERE url = ? LIMIT 1", (url,)))
+
     def known_address(self, url: str) -> str | None:
         """How the catalog spells an address of a result or of its page; None if it has none."""
         wanted = plain_address(url)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any
@@ -158,6 +158,15 @@ class ScrapeTables(ImageTables):
             )[0]
             for status, condition in DUE.items()
         )
+
+    def count_known(self, urls: Collection[str], query: str, source: str) -> int:
+        """How many of these addresses are results of a query, each counted once."""
+        row = self._db.one(
+            f"SELECT count(*) FROM search_results WHERE {OF_QUERY}"  # noqa: S608
+            " AND url IN (SELECT value FROM json_each(:urls))",
+            {"query": query, "source": source, "urls": json.dumps(list(urls))},
+        )
+        return int(row[0])
 
     def count_forgotten(self, query: str, source: str) -> int:
         """How many results of a query were taken out with `facegan forget`."""

@@ -6,9 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from typing import Any
+from urllib.parse import unquote
 
+from facegan.core.left_out_tables import FILE
 from facegan.core.records import Box, FaceRecord, ImageRecord, SearchResult, Status
-from pipeline.sources.text import address, clean
+from pipeline.sources.text import address, clean, showable
 
 MAX_DECISIONS = 100_000
 """Faces in one step."""
@@ -81,7 +83,7 @@ def decisions_of(wish: Any) -> dict[int, Status | None] | None:
 def facts_of(image: ImageRecord | None, origin: SearchResult | None) -> dict[str, Any]:
     """Of a picture: its file, its size as seen, and what the source said of it, as text.
 
-    Addresses only where they are http's.
+    Addresses only where they are http's; of a file that was on this machine its path, as text.
     """
     told: dict[str, Any] = {}
     if image is not None:
@@ -91,4 +93,16 @@ def facts_of(image: ImageRecord | None, origin: SearchResult | None) -> dict[str
         addresses = ("page_url", "license_url", "url")
         told |= {name: clean(getattr(origin, name)) for name in texts}
         told |= {name: address(getattr(origin, name)) for name in addresses}
+        told["own_file"] = _path_of(origin.url)
     return told
+
+
+def _path_of(url: str) -> str | None:
+    """The path in a `file://` address; None for any other.
+
+    >>> _path_of("file:///home/me/a%20b.jpg"), _path_of("https://a.example/b")
+    ('/home/me/a b.jpg', None)
+    """
+    if not url.startswith(FILE):
+        return None
+    return showable(unquote(url.removeprefix(FILE.removesuffix("/"))))

@@ -19,6 +19,7 @@ NAME = "faces.csv"
 COLUMNS = (
     "sheet",
     "number",
+    "face",
     "status",
     "reason",
     "detail",
@@ -27,7 +28,10 @@ COLUMNS = (
     "crop",
     "sha256",
 )
-"""Of faces.csv: `image` and `crop` are files in the workspace, `sha256` is the crop's."""
+"""Of faces.csv: `number` stands on the sheet, `face` on the review page; `image` and `crop` are
+files in the workspace, `sha256` is the crop's."""
+EARLIER = tuple(name for name in COLUMNS if name != "face")
+"""Of lists that older versions wrote."""
 SHEET = re.compile(r"(kept|rejected)-\d{3,}\.png")
 """A sheet's file name."""
 
@@ -109,7 +113,7 @@ def _listed(path: Path) -> set[str] | None:
     try:
         with path.open(newline="", encoding="utf-8", errors="replace") as file:
             rows = csv.reader(file)
-            if tuple(next(rows, ())) != COLUMNS:
+            if tuple(next(rows, ())) not in {COLUMNS, EARLIER}:
                 return None
             return {row[0] for row in rows if row and SHEET.fullmatch(row[0])}
     except csv.Error:
@@ -142,7 +146,14 @@ def write(
         face, origin = one.face, origins.get(one.face.image_sha256)
         came_from = (showable(origin.page_url) or showable(origin.url)) if origin else None
         cells = (
-            *(one.sheet, str(one.number), face.status, face.reason, face.detail),
+            *(
+                one.sheet,
+                str(one.number),
+                str(face.id or ""),
+                face.status,
+                face.reason,
+                face.detail,
+            ),
             *(images.get(face.image_sha256), came_from, face.path, face.sha256),
         )
         writer.writerow(defused(cell or "") for cell in cells)

@@ -154,6 +154,9 @@ def draw_sheet(
 ) -> Image.Image:
     """One sheet; its last rows are left off where there are fewer faces.
 
+    Cells are as high as the largest face that is drawn, and never narrower than SIDE_PX, so that
+    there is room for words.
+
     Args:
         title: of the sheet.
         faces: at most COLUMNS x ROWS.
@@ -162,35 +165,41 @@ def draw_sheet(
     Returns:
         A picture in RGB.
     """
-    step_x, step_y = SIDE_PX + GAP, SIDE_PX + CAPTION + GAP
+    drawn = [_drawn(picture) for picture in pictures]
+    side = max((max(image.size) for image in drawn if image), default=SIDE_PX)
+    step_x, step_y = SIDE_PX + GAP, side + CAPTION + GAP
     rows = -(-len(faces) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * step_x + GAP, TITLE + rows * step_y + GAP), PAPER)
     pen = ImageDraw.Draw(sheet)
     font, large = (ImageFont.load_default(size) for size in (TEXT_PX, TITLE_PX))
     pen.text((GAP, GAP), title, INK, large)
-    for place, (one, picture) in enumerate(zip(faces, pictures, strict=True)):
+    for place, (one, image) in enumerate(zip(faces, drawn, strict=True)):
         row, column = divmod(place, COLUMNS)
         x, y = GAP + column * step_x, TITLE + row * step_y
-        _paste(sheet, picture, x, y)
+        if image:
+            sheet.paste(image, (x, y))
+        else:
+            pen.rectangle((x, y, x + side - 1, y + side - 1), GONE)
         for line, (text, colour) in enumerate(
             zip(captions(one.number, one.face), (INK, FAINT), strict=True)
         ):
-            at = (x, y + SIDE_PX + 2 + line * (TEXT_PX + 2))
+            at = (x, y + side + 2 + line * (TEXT_PX + 2))
             pen.text(at, _fitting(text, font), colour, font)
     return sheet
 
 
-def _paste(sheet: Image.Image, picture: bytes | None, x: int, y: int) -> None:
+def _drawn(picture: bytes | None) -> Image.Image | None:
+    """A thumbnail, enlarged as often as it goes whole into SIDE_PX."""
     if picture is None:
-        ImageDraw.Draw(sheet).rectangle((x, y, x + SIDE_PX - 1, y + SIDE_PX - 1), GONE)
-        return
+        return None
     with Image.open(io.BytesIO(picture)) as image:
-        margin = (SIDE_PX - image.width) // 2  # a small crop is not enlarged
-        sheet.paste(image.convert("RGB"), (x + margin, y + margin))
+        times = max(1, SIDE_PX // max(image.size))
+        size = image.width * times, image.height * times
+        return image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
 
 
 def _fitting(text: str, font: Any) -> str:
-    """As much of a text as is no wider than a face."""
+    """As much of a text as is no wider than a cell."""
     if len(text) > SIDE_PX // 2:  # letters are wider than 2 px
         text = text[: SIDE_PX // 2] + "…"
     while text and font.getlength(text) > SIDE_PX:

@@ -48,6 +48,14 @@ class FolderSource:
             title = clean(as_text(path.stem)) or UNNAMED
             yield SearchResult(path.as_uri(), query, self.name, rank, title=title)
 
+    def addresses(self) -> Iterator[str]:
+        """All that `search` gives.
+
+        Raises:
+            SourceError: as `search`.
+        """
+        return (path.as_uri() for path in _files(self._root))
+
     def fetch(self, result: SearchResult) -> Fetched | Outcome:
         """See Source. A file is copied, so the original may go."""
         path = _path(result.url)

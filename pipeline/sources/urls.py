@@ -61,6 +61,7 @@ class UrlsSource:
     gives: frozenset[str] = frozenset()
 
     def __init__(self, config: ScrapeConfig, transport: Transport) -> None:
+        self._config = config
         self._path = config.list_file or Path()
         self._column = config.url_column
         self._transport = transport
@@ -87,6 +88,15 @@ class UrlsSource:
             self.remarks.clear()
             text = f"{self._path} holds no address"
             raise SourceError(": ".join([text, *bad[:1]]), hint=EXPECTED)
+
+    def addresses(self) -> Iterator[str]:
+        """All that `search` gives, those without a usable address among them; nothing is remarked.
+
+        Raises:
+            MissingDependencyError, SourceError: as `search`; a list without an address is empty.
+        """
+        silent = UrlsSource(self._config, self._transport)
+        return (result.url for result, _ in silent._rows(""))
 
     def _rows(self, query: str) -> Iterator[tuple[SearchResult, str]]:
         """Each row's result, and its place in the list."""

@@ -107,7 +107,7 @@ def test_forget_says_what_went_and_who_has_seen_it(facegan: Run, home: Workspace
     done = facegan("forget", URL, "--yes")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        f"forgot url {URL}: 1 image with 1 face",
+        f"forgot url {URL}: 1 image with 1 kept face",
         "removed 1 image, 1 face, figures of scores, CREDITS.md, credits.csv",
         "1 address remembered: no later scrape fetches there",
         "`facegan credits` writes the credits anew",
@@ -125,7 +125,7 @@ def test_without_a_terminal_only_yes_will_do(
     done = facegan("forget", URL, "--json")
     assert done.returncode == 2
     error = json.loads(done.stdout)["error"]
-    assert "1 image and 1 face" in error["message"]
+    assert "1 image and 1 kept face" in error["message"]
     assert "--yes" in error["hint"]
     assert kept(home) == [0, 1, 2, 3]
     assert typed("forget", URL, "--json", "--yes") == 0
@@ -139,7 +139,7 @@ def test_a_dry_run_shows_and_leaves(home: Workspace, capsys: pytest.CaptureFixtu
     began(home, "00001-a", open_index(home.shards).selection)
     assert typed("forget", "img.example", "--dry-run") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "would forget host img.example: 2 images with 2 faces; the host and 3 addresses",
+        "would forget host img.example: 2 images with 2 kept faces; the host and 3 addresses",
         *(f"  {result(number).url} (Title-{number})" for number in (1, 3, 5)),
         "with it goes what was made of pictures: CREDITS.md, credits.csv",
         "trained with it, so their models have seen it: 00001-a",

@@ -29,5 +29,35 @@ def test_the_plan_of_a_search_counts_what_stays_of_it_and_copies_that_others_hav
     with pytest.raises(SystemExit):
         cli.main([*words, "--all"])
     said = capsys.readouterr().out
-    assert "4 images with 4 faces, 1 of them copies" in said
+    assert "4 images with 4 kept faces, 1 of them copies" in said
     assert " stay" not in said
+
+
+def test_kept_faces_are_called_so_where_rejected_ones_go_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workspace = filled(tmp_path)
+    with Catalog(workspace.catalog) as catalog:
+        rejected = "UPDATE faces SET status = 'rejected', reason = 'blurred' WHERE sha256 = ?"
+        catalog._db.all(rejected, (sha256_of(crop(1)),))
+    with pytest.raises(SystemExit):
+        cli.main(["forget", "img.example", "--workspace", str(tmp_path), "--yes"])
+    planned, removed, *_ = capsys.readouterr().out.splitlines()
+    assert planned == "forgot host img.example: 2 images with 1 kept face"
+    assert removed == "removed 2 images, 2 faces"
+
+
+def test_a_picture_of_ones_own_is_forgotten_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "my pictures" / "ada.jpg"
+    workspace = filled(tmp_path / "data")
+    with Catalog(workspace.catalog) as catalog:
+        catalog._db.all(
+            "UPDATE search_results SET url = ? WHERE url = ?", (path.as_uri(), result(1).url)
+        )
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit):
+        cli.main(["forget", "my pictures/ada.jpg", "--yes"])
+    said = capsys.readouterr().out
+    assert said.startswith(f"forgot url {path.as_uri()}: 1 image with 1 kept face\n")

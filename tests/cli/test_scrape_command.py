@@ -70,17 +70,75 @@ def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
             "--license is public: the source portraits cannot be asked for it",
             "leave portraits out of --source",
         ),
+        (
+            ("scrape", "./my pictures", "--source", "portraits,bing,met"),
+            "./my pictures is a folder: bing, met would be asked for its name",
+            "hint: facegan scrape --source folder --folder './my pictures'\n",
+        ),
+        (
+            ("scrape", ".."),
+            ".. is a folder: bing would be asked for its name",
+            "hint: facegan scrape --source folder --folder ..\n",
+        ),
+        (("scrape", "--source", "folder"), "give a search term or --queries FILE", ""),
+        (
+            ("scrape", "--source", "folder,bing", "--folder", "my pictures"),
+            "give a search term or --queries FILE",
+            "",
+        ),
         (("scrape", "--queries", "gone.txt"), "--queries is 'gone.txt': there is no such", ""),
     ],
 )
 def test_line_that_cannot_be_meant_asks_nobody_and_says_what_to_type(
     typed: Typed, tmp_path: Path, line: tuple[str, ...], said: str, hint: str
 ) -> None:
+    (tmp_path / "my pictures").mkdir()
     code, out, err = typed(*line)
     assert (code, out) == (2, "")
     assert said in err
     assert hint in err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("folder", ["my pictures", "my pictures/", "./data/../my pictures", "."])
+def test_folder_without_a_search_term_is_gathered_under_its_name(
+    typed: Typed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    (tmp_path / "my pictures").mkdir()
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path / "my pictures" if folder == "." else tmp_path)
+    line = ("scrape", "--source", "folder", "--folder", folder, "--dry-run", "--json")
+    code, out, err = typed(*line)
+    assert code == 0, err
+    assert json.loads(out)["result"]["settings"]["query"] == "my pictures"
+
+
+def test_word_that_is_also_a_folder_is_searched_for(typed: Typed, tmp_path: Path) -> None:
+    (tmp_path / "portraits").mkdir()
+    for line in (("portraits",), ("./portraits", "--source", "portraits"), ("AC/DC",)):
+        code, _, err = typed("scrape", *line, "--dry-run")
+        assert code == 0, err
+
+
+def test_what_the_limit_leaves_of_a_folder_is_said_with_the_line_that_takes_it(
+    typed: Typed, tmp_path: Path
+) -> None:
+    (tmp_path / "many").mkdir()
+    for name, data in servers.pictures(5).items():
+        (tmp_path / "many" / name).write_bytes(data)
+    line = ("scrape", "--source", "folder", "--folder", "many", "--limit")
+    code, out, err = typed(*line, "3")
+    assert code == 0
+    assert "\nfolder has 2 more: --limit 5 takes them\n" in out
+    assert "scrape: from image 0 of 3\n" in err
+    assert "\nfolder has 1 more: --limit 5 takes it\n" in typed(*line, "4")[1]
+    both = ("scrape", "many", "--source", "folder,portraits", "--folder", "many", "--limit", "4")
+    assert typed(*both)[1].splitlines()[1].endswith("  1 more: --limit 5")
+    (told,) = json.loads(typed(*line, "4", "--json")[1])["result"]["searches"]
+    assert (told["left"], told["next_limit"]) == (1, 5)
+    code, out, err = typed(*line, "9")
+    assert "scrape: from image 4 of 5\n" in err
+    assert "more: --limit" not in out
 
 
 def test_list_of_the_settings_file_waits_for_its_source(typed: Typed, tmp_path: Path) -> None:
@@ -200,3 +258,11 @@ def test_settings_in_the_file_are_called_as_the_options(typed: Typed, tmp_path: 
     searches = [search["settings"] for search in json.loads(out)["result"]["searches"]]
     assert [search["source"] for search in searches] == ["urls", "portraits"]
     assert {(s["list_file"], s["min_size_px"], s["limit"]) for s in searches} == {("a.txt", 99, 3)}
+
+
+def test_next_comes_the_last_crop_with_its_settings(typed: Typed) -> None:
+    search = ("scrape", "x", "--source", "portraits", "--limit")
+    assert "next: facegan crop\n" in typed(*search, "3")[1]
+    assert typed("crop", "--size", "32", "--detector", "haar")[0] == 0
+    assert "next: facegan crop --size 32 --detector haar\n" in typed(*search, "4")[1]
+    assert "next: facegan crop --size 32 --detector haar\n" in typed("status")[1]

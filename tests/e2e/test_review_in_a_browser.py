@@ -46,7 +46,7 @@ def test_key_rejects_and_another_takes_it_back(page, workspace):
     assert (face.status, face.reason, face.review) == (
         Status.REJECTED, Reason.REVIEWED, Status.REJECTED,
     )  # fmt: skip
-    assert page.locator(".caption").first.inner_text().startswith("rejected by hand")
+    assert page.locator(".caption").first.inner_text().startswith("by hand · ")
     assert (tab_count(page, "kept"), tab_count(page, "hand")) == (27, 1)
     page.keyboard.press("u")
     told(page, "face 1: kept by the rules, as before")

@@ -1,7 +1,7 @@
 // The head of the page: which faces are shown, in what order, and how many there are of each.
 
 import { ANY, TABS } from "./address.js";
-import { AS_FOUND, MEASURES, button, element, number, words } from "./words.js";
+import { AS_FOUND, MEASURES, button, element, number, rounded, words } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -54,7 +54,7 @@ export class Controls {
       options.push(new Option(words(choice.reason), choice.reason));
     $("reason").replaceChildren(...options);
     for (const name of ["reason", "group", "sort"]) $(name).value = choice[name];
-    this.#range(choice);
+    this.#range(choice, faces);
     $("unjudged").hidden = choice.show !== "pending";
     const { ways } = MEASURES[choice.sort] ?? AS_FOUND;
     const [way, other] = choice.back ? [ways[1], ways[0]] : ways;
@@ -65,7 +65,7 @@ export class Controls {
   }
 
   /** Which values of the measure are shown. */
-  #range(choice) {
+  #range(choice, faces) {
     const measure = MEASURES[choice.sort];
     const names = Object.keys(ANY), limits = names.some((name) => choice[name] !== null);
     $("range").hidden = !measure;
@@ -74,6 +74,9 @@ export class Controls {
     if (!measure) return;
     $("range").setAttribute("aria-label", `${measure.label}, which values`);
     $("unit").textContent = measure.unit;
+    const span = faces.span(choice);
+    $("least").placeholder = span ? rounded(span.least, Math.floor) : "";
+    $("most").placeholder = span ? rounded(span.most, Math.ceil) : "";
     for (const name of names)  // what is being typed stays as it is
       if (bound($(name).value) !== choice[name]) $(name).value = choice[name] ?? "";
   }

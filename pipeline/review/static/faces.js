@@ -36,6 +36,19 @@ export function refusal(face, verdict) {
   return SET_ASIDE.includes(face.auto_reason) ? `this face cannot be kept: ${face.auto_detail}` : null;
 }
 
+/** Why that would change nothing, in words; null where it would. */
+export function needless(face, verdict) {
+  if (face.review !== verdict) return null;
+  return verdict ? `face ${face.id} is ${verdict} by hand already: B leaves it to the rules`
+    : `face ${face.id} is left to the rules already`;
+}
+
+/** The decision that turns a face over; null where that is what the rules say: they say it. */
+export function turned(face) {
+  const other = face.status === "kept" ? "rejected" : "kept";
+  return other === byRules(face) ? null : other;
+}
+
 export class Faces {
   constructor(seal) {
     Object.assign(this, { seal, all: [], steps: 0, last: Promise.resolve(), storing: 0 });
@@ -171,14 +184,8 @@ export class Faces {
 
   /** The faces to show, of those from the place `from` on, in their order, and their groups. */
   chosen({ show, reason, sort, least, most, back, group }, from = 0) {
-    const shows = {
-      all: () => true,
-      hand: (face) => face.review,
-      uncut: (face) => !face.sha256,
-    }[show] ?? ((face) => face.sha256 && face.status === show);
     const inside = within(sort, least, most);
-    const faces = this.all.slice(from).filter((face) =>
-      shows(face) && (!reason || face.reason === reason) && inside(face));
+    const faces = this.#among(show, reason, from).filter(inside);
     if (MEASURES[sort]) {
       const { doubtful, value } = MEASURES[sort];
       const sign = back ? doubtful : -doubtful;
@@ -190,6 +197,28 @@ export class Faces {
     } else if (back) faces.reverse();
     if (!group) return { faces, groups: [{ count: faces.length }] };
     return group === "cluster" ? this.#clustered(faces) : grouped(faces, "reason");
+  }
+
+  /** The faces of a tab and a reason, in the order in which they were found. */
+  #among(show, reason, from = 0) {
+    const shows = {
+      all: () => true,
+      hand: (face) => face.review,
+      uncut: (face) => !face.sha256,
+    }[show] ?? ((face) => face.sha256 && face.status === show);
+    return this.all.slice(from).filter((face) => shows(face) && (!reason || face.reason === reason));
+  }
+
+  /** The least and the greatest value of the measure among the faces to show, whatever range is
+   *  chosen; null where there is none. */
+  span({ show, reason, sort }) {
+    let least = Infinity, most = -Infinity;
+    for (const face of this.#among(show, reason)) if (face[sort] !== null) {
+      const value = MEASURES[sort].value(face[sort]);
+      least = Math.min(least, value);
+      most = Math.max(most, value);
+    }
+    return least <= most ? { least, most } : null;
   }
 
   /** Groups of duplicates; each knows its whole cluster, whatever is shown of it. */

@@ -2,7 +2,8 @@
 
 import { ANY, read, write } from "./address.js";
 import { Controls } from "./controls.js";
-import { Faces, refusal } from "./faces.js";
+import { Faces, needless, refusal, turned } from "./faces.js";
+import { Finder } from "./finding.js";
 import { MOVES, listen } from "./keys.js";
 import { ASKED_FROM, ManyBar, Selection, ask, doing, heading } from "./many.js";
 import { failed, say } from "./saying.js";
@@ -38,23 +39,25 @@ const doesToGroups = {
   open: (some, verdict) => faces.open(some, verdict),
   decide: (some, verdict) => decideMany(some, verdict),
   decideEach: (verdicts, said) => store(verdicts, said),
-  visit: (face) => { visit(face); view.open(face); },
+  visit: (face) => enlargeOf(face),
 };
 const wall = new Wall($("wall"), $("tiles"), tile, (group) => heading(group, doesToGroups));
 
 /** Make a place the current one. */
 function go(index, scrolls = true) {
   if (!order.length) return;
-  const before = current;
-  current = Math.max(0, Math.min(order.length - 1, index));
+  stand(Math.max(0, Math.min(order.length - 1, index)));
   if (scrolls) wall.reveal(current);
-  for (const place of [before, current]) {
-    const there = wall.shown.get(place)?.querySelector(".face");
-    if (there) there.tabIndex = place === current ? 0 : -1;
-  }
   wall.shown.get(current)?.querySelector(".face").focus({ preventScroll: true });
   if (view.isOpen) view.show(order[current]);
 }
+
+function stand(index) {
+  current = index;
+  wall.eachTile((item, at) => { item.querySelector(".face").tabIndex = at === index ? 0 : -1; });
+}
+
+wall.onFocus((index) => { if (view.isAway) stand(index); });  // keys act on what has the focus
 
 /** Choose and sort anew. `top`: from the first face on, not from the current one; `step`: the
  *  browser's way back undoes it. */
@@ -95,9 +98,7 @@ function grow(from, complete) {
 function tell() {
   controls.fill(choice, faces);
   many.fill(order, selection, (some, verdict) => faces.open(some, verdict), loading);
-  const empty = document.querySelector("main .empty");
-  empty.hidden = order.length > 0 || loading !== null;
-  empty.textContent = "No faces here. Choose another tab, reason or range.";
+  document.querySelector("main .empty").hidden = order.length > 0 || loading !== null;
 }
 
 // deciding
@@ -130,19 +131,10 @@ function redraw(changed) {
 }
 
 function decide(face, verdict) {
-  const why = refusal(face, verdict);
+  const why = refusal(face, verdict) ?? needless(face, verdict);
   if (why) return say(why);
-  if (face.review === verdict)
-    return say(verdict ? `face ${face.id} is ${verdict} by hand already: B leaves it to the rules`
-      : `face ${face.id} is left to the rules already`);
   return store(new Map([[face, verdict]]),
     `face ${face.id}: ${verdict ?? `back to the rules, ${byRules(face)}`}`);
-}
-
-/** The other way round than it is; where that is what the rules say, they say it. */
-function turnOver(face) {
-  const turned = face.status === "kept" ? "rejected" : "kept";
-  decide(face, turned === byRules(face) ? null : turned);
 }
 
 async function decideMany(some, verdict, asks = false) {
@@ -189,6 +181,8 @@ function visit(face) {
   go(places.get(face));
 }
 
+const enlargeOf = (face) => { visit(face); view.open(face); };
+
 // selecting
 
 function pressed(event, index) {
@@ -202,7 +196,7 @@ function pressed(event, index) {
     go(index, false);
   } else {
     go(index, false);
-    turnOver(order[index]);
+    decide(order[index], turned(order[index]));
   }
 }
 
@@ -259,6 +253,7 @@ const KEYS = {
   r: (event) => decideHere("rejected", event.shiftKey),
   b: (event) => decideHere(null, event.shiftKey),
   u: undo,
+  f: () => $("find").querySelector("input").focus(),
   "?": () => $("help").showModal(),
   " ": () => enlarge(),
   Enter: () => enlarge(),
@@ -280,10 +275,13 @@ function enlarge() {
   else if (order[current]) view.open(order[current]);
 }
 
-const isAsked = () => $("help").open || $("ask").open;
-listen({ keys: KEYS, move, selectAll, isLarge: () => view.isOpen, isAsked });
+listen({ keys: KEYS, move, selectAll, isLarge: () => view.isOpen, isAsked: () => $("help").open || $("ask").open });
 const controls = new Controls({ choose, undo, help: () => $("help").showModal() });
-window.addEventListener("hashchange", () => choose(read(location.hash)));
+const finder = new Finder($("find"), faces, {
+  enlarge: enlargeOf,
+  choose: (hash) => choose(read(hash)),
+  settle: () => write(choice),
+});
 window.addEventListener("beforeunload", (event) => {
   if (faces.storing) event.preventDefault();  // the browser asks first
 });
@@ -296,4 +294,5 @@ faces.load((total) => {
   known = faces.all.length;
   $("wall").setAttribute("aria-busy", !complete);
   if (complete && document.activeElement === document.body) go(current, false);
+  if (complete) finder.loaded();
 }).catch(failed);

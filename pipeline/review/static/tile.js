@@ -2,12 +2,7 @@
 
 import { ask } from "./asking.js";
 import { refusal } from "./faces.js";
-import { MEASURES, button, element, shown, verdictOf, words } from "./words.js";
-
-function captionOf(face, sort) {
-  const value = (MEASURES[sort] && shown(face, sort)) ?? shown(face, "size_px");
-  return [face.reason && words(face.reason), value].filter(Boolean).join(" · ");
-}
+import { button, captionOf, element, verdictOf } from "./words.js";
 
 /** A picture in a tile, or words where there is none. */
 function pictured(face, parent, caption) {

@@ -44,6 +44,7 @@ function facts(face, alike, original, image) {
     ["page", hostOf(image.page_url)],
     ["address", hostOf(image.url)],
     ["picture", image.width ? `${image.width} × ${image.height} px` : null],
+    ["came from", image.own_file],
     ["file", image.path],
   );
   return pairs;
@@ -65,7 +66,8 @@ export class View {
   /** @param does functions keep, reject, rules, undo, previous, next, visit(face), failed(error),
    *  and `faces`. */
   constructor(dialog, does) {
-    Object.assign(this, { dialog, does, face: null });
+    Object.assign(this, { dialog, does, face: null, isAway: true });
+    dialog.addEventListener("close", () => { this.isAway = true; });  // the focus is back by then
     dialog.addEventListener("click", (event) => {
       const name = event.target.closest("[data-does]")?.dataset.does;
       if (name === "close" || event.target === dialog) dialog.close();
@@ -83,6 +85,7 @@ export class View {
   open(face) {
     this.show(face);
     if (this.isOpen) return;
+    this.isAway = false;
     this.dialog.showModal();
     this.dialog.focus();  // no button, so that a key does what it does on the wall
   }

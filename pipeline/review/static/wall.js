@@ -41,6 +41,17 @@ export class Wall {
     new ResizeObserver(() => this.place()).observe(scroller);
   }
 
+  /** `act(index)` when a tile gets the focus, whoever gives it: a key, a pointer, a screen reader. */
+  onFocus(act) {
+    this.list.addEventListener("focusin", (event) => {
+      const item = event.target.closest(".tile");
+      if (item) act(Number(item.getAttribute("aria-posinset")) - 1);
+    });
+    this.list.addEventListener("mousedown", (event) => {  // Shift and a click reach from where one is
+      if (event.shiftKey) event.preventDefault();
+    });
+  }
+
   /** Show other tiles: groups of {count, members}, whose indices run on. */
   show(groups) {
     this.groups = groups;

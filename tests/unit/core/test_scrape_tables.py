@@ -36,6 +36,12 @@ def test_results_are_added_once_by_address_query_and_source(catalog):
     assert pending(catalog) == ["u", "v"]
 
 
+def test_known_addresses_of_a_query_are_counted(catalog):
+    catalog.add_results([result("u"), result("v"), result("w", query="poet")])
+    assert catalog.count_known(["u", "w", "x'"], "artist", "bing") == 1
+    assert catalog.count_known(["u"], "artist", "met") == 0
+
+
 def test_results_keep_everything_that_the_source_said(catalog):
     facts = {"page_url": "p", "title": "t", "creator": "c", "license": "CC0", "filters": "+f"}
     full = result("u", 3, width=3, height=4, **facts)

@@ -34,6 +34,10 @@ def test_kinds_are_told_by_their_shape():
             "a.example/x.jpg",
             "localhost:8000/x",
             "[::1]:8000/x",
+            "/home/ada/me.jpg",
+            "./me",
+            "../me.jpg",
+            "~/me.jpg",
         ),
         "host": (
             "a.example",
@@ -127,6 +131,61 @@ def test_a_path_of_the_workspace_is_its_hash(workspace):
         assert plan_forget(text, workspace).target.value == hash_of(2)
     (face,) = [one for one in workspace.faces.glob("*/*") if one.stem == sha256_of(crop(2))]
     assert plan_forget(str(face), workspace).images == 1
+
+
+@pytest.fixture
+def own(workspace, tmp_path, monkeypatch):
+    """The path of a file that the source folder has brought in; it is gone by now."""
+    path = tmp_path / "my pictures" / "ada lovelace.jpg"
+    path.parent.mkdir()
+    (tmp_path / "link").symlink_to(path.parent)
+    with Catalog(workspace.catalog) as catalog:
+        sql = "UPDATE search_results SET url = ? WHERE url = ?"
+        catalog._db.all(sql, (path.as_uri(), result(1).url))
+    monkeypatch.chdir(tmp_path)
+    return path
+
+
+def test_the_path_of_a_file_is_the_address_that_the_folder_gave_it(workspace, own, monkeypatch):
+    monkeypatch.setenv("HOME", str(own.parent))
+    for text in (
+        str(own),
+        "my pictures/ada lovelace.jpg",
+        "./link/../link/ada lovelace.jpg",
+        "~/ada lovelace.jpg",
+    ):
+        for kind in (None, "url"):
+            plan = plan_forget(text, workspace, kind=kind)
+            assert (plan.target.kind, plan.target.value) == ("url", own.as_uri())
+            assert plan.images == 1
+    monkeypatch.chdir(own.parent)
+    own.touch()
+    assert plan_forget(own.name, workspace).images == 1
+    with Catalog(workspace.catalog) as catalog:
+        catalog.add_results([result(7, own.name)])
+    with pytest.raises(ConfigError, match="can be an address or a search term"):
+        plan_forget(own.name, workspace)
+    assert plan_forget(own.name, workspace, kind="query").addresses == 1
+    assert plan_forget(own.name, workspace, kind="url").images == 1
+    assert forget(str(own), workspace).plan.images == 1
+    assert forget(str(own), workspace).plan.images == 0
+    assert kept(workspace) == [0, 2, 3]
+
+
+def test_a_path_that_nothing_came_from_is_refused_and_can_be_barred(workspace, own):
+    other = own.with_name("bea.jpg")
+    with pytest.raises(WorkspaceError, match=f"nothing here came from {other}") as caught:
+        forget(str(other), workspace)
+    assert own.as_uri() in caught.value.message
+    with pytest.raises(WorkspaceError) as caught:
+        forget("my pictures/bea.jpg", workspace)
+    assert "the path of a file of your own with / or ./" in caught.value.hint
+    assert forget(str(other), workspace, kind="url").plan.barred == 1
+    with Catalog(workspace.catalog) as catalog:
+        assert catalog.is_forgotten_address(other.as_uri())
+    for text in ("a/\0", "/\0"):
+        with pytest.raises(ConfigError, match="text in UTF-8"):
+            forget(text, workspace)
 
 
 def test_a_whole_domain_of_hosts_is_never_barred(workspace):

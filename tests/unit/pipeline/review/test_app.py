@@ -301,6 +301,18 @@ def test_no_other_file_is_served(client, path):
     assert ask(client, path).status_code == 404
 
 
+def test_file_of_ones_own_is_told_as_a_path_and_is_no_address():
+    told = facts_of(None, SearchResult("file:///home/me/a%20b%00.jpg", "me", "folder", 0))
+    assert (told["own_file"], told["url"], told["page_url"]) == ("/home/me/a b.jpg", None, None)
+    assert facts_of(None, SearchResult("https://a.example/b", "q", "s", 0))["own_file"] is None
+
+
+def test_page_leaves_it_to_the_terminal_which_command_follows(client):
+    text = ask(client, "/").text
+    assert "press Ctrl-C in the terminal, which then names the command" in text
+    assert "facegan shard" not in text
+
+
 def test_workspace_name_is_text_in_the_page(tmp_path, workspace):
     odd = workspace.root.rename(tmp_path / "<b>data")
     with Desk(replace(workspace, root=odd)) as desk:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from facegan.core.catalog import Catalog
 from facegan.core.errors import WorkspaceError
 from facegan.core.records import Reason, SearchResult, Status
 from pipeline.review.listing import COLUMNS, captions, check, numbered, write
@@ -65,6 +66,10 @@ def test_list_tells_each_face_its_files_and_where_it_came_from(filled, tmp_path)
         assert row["sha256"] in row["crop"]
         assert row["image"].startswith("images/")
     pages = {row["came_from"] for row in rows}
+    with Catalog(filled.catalog) as catalog:
+        hashes = {str(face.id): face.sha256 for face in catalog.faces(None)}
+    assert [hashes[row["face"]] for row in rows] == [row["sha256"] for row in rows]
+    assert len({row["face"] for row in rows}) == 18
     assert "https://example.org/page/0" in pages
 
 
@@ -86,6 +91,12 @@ def test_list_of_ones_own_is_not_overwritten(filled, tmp_path):
     write_sheets(filled, tmp_path)
     ours = [tmp_path / "kept-001.png", tmp_path / "rejected-001.png"]
     assert check(tmp_path, ["kept-001.png"]) == ours  # written anew
+
+
+def test_list_of_an_older_version_is_ours(tmp_path):
+    older = "sheet,number,status,reason,detail,image,came_from,crop,sha256"
+    (tmp_path / "faces.csv").write_text(f"{older}\nkept-001.png,1\n")
+    assert check(tmp_path, ["kept-001.png"]) == [tmp_path / "kept-001.png"]
 
 
 @pytest.mark.parametrize("name", ["../kept-001.png", "/kept-001.png", "notes.txt", ""])

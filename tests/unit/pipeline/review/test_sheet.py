@@ -1,5 +1,7 @@
 """Contact sheets."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image, ImageFont
@@ -94,6 +96,21 @@ def test_missing_crop_leaves_a_grey_place():
     picture = np.asarray(draw_sheet("title", [Numbered(1, "kept-001.png", face)], [None]))
     middle = picture[sheet.TITLE + sheet.SIDE_PX // 2, sheet.GAP + sheet.SIDE_PX // 2]
     assert tuple(middle) == (0xD9, 0xD9, 0xD9)
+
+
+@pytest.mark.parametrize(("size_px", "side"), [(40, 120), (64, 128), (96, 96), (128, 128)])
+def test_cells_are_as_high_as_their_faces_which_are_enlarged_by_whole_factors(size_px, side):
+    face, picture = Numbered(1, "kept-001.png", face_of(0, "a", "b")), io.BytesIO()
+    Image.new("RGB", (size_px, size_px), (0, 0, 200)).save(picture, "PNG")
+    drawn = draw_sheet("title", [face] * 11, [picture.getvalue()] * 11)
+    step = side + sheet.CAPTION + sheet.GAP
+    assert drawn.size == (1390, sheet.TITLE + 2 * step + sheet.GAP)
+    blue = (np.asarray(drawn) == (0, 0, 200)).all(axis=2)
+    assert blue.sum() == 11 * side * side
+    top = sheet.TITLE + step
+    assert blue[top : top + side, sheet.GAP : sheet.GAP + side].all()
+    caption = np.asarray(drawn)[top + side : top + side + 16, sheet.GAP : sheet.GAP + 128]
+    assert caption.min() < 128  # its words begin right below
 
 
 @pytest.mark.parametrize("text", ["", "short", "a" * 500, "\u00e4\u00df" * 60, "W"])
